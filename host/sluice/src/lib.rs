@@ -1,0 +1,1 @@
+//! The programmable mail server: sockets, clocks, files and operators around the pure crates.
