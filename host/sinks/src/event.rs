@@ -1,0 +1,168 @@
+//! The one list of events: name, class, budget class, whether this version fires it, and what its imports may do.
+//!
+//! A new event is a line here, a case in `call` and a moment in `sluice`. Nothing else lists events.
+
+use std::fmt;
+
+/// Package and version of the contract that the host binds; also the prefix and suffix of every export.
+pub const CONTRACT: &str = "sluice:sink@0.1.0";
+
+/// How the engine treats an event (EVENTS, "Classes, budgets, faults").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Inside the SMTP dialogue; a typed verdict.
+    Gate,
+    /// The engine asks for an answer; the first sink that does not continue decides.
+    Provider,
+    /// Durable; may edit, fork and defer with state.
+    Stage,
+    /// Told at once, at most once; may only slow or end the session.
+    Notice,
+    /// Batched, at least once, never in the way.
+    Observer,
+    /// A sink's own life: asked while it is loaded, never about mail.
+    Life,
+}
+
+/// Whether this version of the host fires an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// It fires.
+    Yes,
+    /// In the contract, but not yet: the load of a sink that exports it is refused, so nothing waits in vain.
+    NotYet,
+}
+
+macro_rules! events {
+    ($($variant:ident $name:literal $class:ident $served:ident)+) => {
+        /// A moment at which sinks are asked.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum EventKind {
+            $(#[doc = concat!("`", $name, "`")] $variant,)+
+        }
+
+        impl EventKind {
+            /// Every event of the contract, in the order of its files.
+            pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
+
+            /// The name of its interface, and what `event.name` tells a sink.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The export that subscribes to it.
+            pub const fn export(self) -> &'static str {
+                match self { $(Self::$variant => concat!("sluice:sink/", $name, "@0.1.0"),)+ }
+            }
+
+            /// Its class, which decides budget, faults and commit.
+            pub const fn class(self) -> Class {
+                match self { $(Self::$variant => Class::$class,)+ }
+            }
+
+            /// Whether this version fires it.
+            pub const fn served(self) -> Served {
+                match self { $(Self::$variant => Served::$served,)+ }
+            }
+        }
+    };
+}
+
+events! {
+    Prepare "on-prepare" Life Yes
+    SelfTest "on-self-test" Life Yes
+    Connect "on-connect" Gate Yes
+    TlsEstablished "on-tls-established" Gate NotYet
+    Helo "on-helo" Gate Yes
+    Authenticate "on-authenticate" Provider NotYet
+    AuthStep "on-auth-step" Provider NotYet
+    MailFrom "on-mail-from" Gate Yes
+    RcptTo "on-rcpt-to" Gate Yes
+    Data "on-data" Gate Yes
+    Headers "on-headers" Gate NotYet
+    SizeExceeded "on-size-exceeded" Provider NotYet
+    EndOfData "on-end-of-data" Gate Yes
+    InboundCommand "on-inbound-command" Gate Yes
+    Reply "on-reply" Gate Yes
+    Violation "on-violation" Notice Yes
+    Rejected "on-rejected" Notice Yes
+    TransactionEnd "on-transaction-end" Notice Yes
+    Disconnect "on-disconnect" Notice Yes
+    TransportSubmission "on-transport-submission" Stage Yes
+    PreCategorize "on-pre-categorize" Stage Yes
+    Categorize "on-categorize" Provider NotYet
+    PostCategorize "on-post-categorize" Stage Yes
+    Route "on-route" Provider NotYet
+    Routed "on-routed" Stage NotYet
+    ResolveNextHop "on-resolve-next-hop" Provider NotYet
+    RemoteTls "on-remote-tls" Gate NotYet
+    SessionStart "on-session-start" Gate NotYet
+    MessageStart "on-message-start" Gate NotYet
+    PerRecipient "on-per-recipient" Gate NotYet
+    BeforeData "on-before-data" Gate NotYet
+    ServerResponse "on-server-response" Gate NotYet
+    SessionEnd "on-session-end" Gate NotYet
+    Deliver "on-deliver" Provider NotYet
+    DeliveryAttempt "on-delivery-attempt" Observer NotYet
+    Retry "on-retry" Provider NotYet
+    QueueAge "on-queue-age" Provider NotYet
+    Dsn "on-dsn" Stage NotYet
+    Feedback "on-feedback" Observer NotYet
+    Track "on-track" Observer NotYet
+    Timer "on-timer" Observer NotYet
+}
+
+impl EventKind {
+    /// How many events the contract has.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// Position in [`EventKind::ALL`], for tables by event.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The event of that name (`on-rcpt-to`).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether its sinks say at load which verbs they want to hear of.
+    pub const fn has_verbs(self) -> bool {
+        matches!(self, Self::InboundCommand | Self::Reply | Self::ServerResponse)
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EventKind;
+
+    #[test]
+    fn the_list_is_the_world_of_the_contract() {
+        let world = include_str!("../../../wit/60-worlds.wit");
+        let everything = world.split("world everything").nth(1).expect("the world that the host binds");
+        let mut exports: Vec<&str> = everything
+            .split(';')
+            .filter_map(|item| item.trim_start_matches([' ', '\n', '{', '}']).strip_prefix("export "))
+            .collect();
+        let mut listed: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+        exports.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(listed, exports);
+    }
+
+    #[test]
+    fn an_event_is_found_by_its_name_and_by_its_index() {
+        for kind in EventKind::ALL {
+            assert_eq!(EventKind::from_name(kind.name()), Some(kind));
+            assert_eq!(EventKind::ALL.get(kind.index()), Some(&kind));
+            assert_eq!(kind.export(), format!("sluice:sink/{}@0.1.0", kind.name()));
+        }
+        assert_eq!(EventKind::from_name("on-nothing"), None);
+    }
+}
