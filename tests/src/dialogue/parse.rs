@@ -1,0 +1,214 @@
+//! The format of a dialogue file, so plain that a mail administrator reads it without this page.
+//!
+//! | line | means |
+//! | --- | --- |
+//! | `# text` | a comment |
+//! | `-- sink NAME key=value …` | install a guest of `tests/guests`; see [`crate::scene::Installed`] |
+//! | `-- config KEY=VALUE` | another value in the server's configuration, as TOML |
+//! | `C: text` | send the text and CRLF; lines that follow one another leave in one piece |
+//! | `C\| text` | send the bytes of the text, with `\r` `\n` `\t` `\0` `\\` `\xHH`, and no CRLF |
+//! | `S: text` | the next line of the server; `*` matches any run of characters |
+//! | `S: 250 **` | a whole reply with this code, however many lines it has |
+//! | `-- end` | the client sends nothing more |
+//! | `-- closed` | the server closes and has said nothing more |
+//! | `-- connect` | another connection, in place of this one |
+//! | `=> messages/x.eml ADDRESS` | what arrives next for the address; `*` as in `S:` |
+//! | `=> nothing` | everything accepted so far is settled, and nothing more has arrived |
+//!
+//! In texts that are sent, `{x*70}` stands for 70 times `x`.
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::scene::{Installed, Scene};
+
+/// A dialogue file, read.
+#[derive(Debug)]
+pub struct Dialogue {
+    /// What is set up before the first connection.
+    pub scene: Scene,
+    /// What happens, each step with the number of its line.
+    pub steps: Vec<(usize, Step)>,
+}
+
+/// One step of a dialogue.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Bytes of the client that leave in one piece.
+    Send(Vec<u8>),
+    /// The next line of the server.
+    Line(String),
+    /// A whole reply with this code.
+    Reply(u16),
+    /// The client's half closes.
+    End,
+    /// The server closes in silence.
+    Closed,
+    /// A fresh connection.
+    Connect,
+    /// A message arrives.
+    Arrives {
+        /// Of `tests`, with `*` for what varies.
+        file: String,
+        /// The recipient.
+        address: String,
+    },
+    /// Nothing more arrives.
+    Nothing,
+}
+
+/// Reads a dialogue.
+///
+/// # Errors
+/// With the number of the line that is none of the above.
+pub fn parse(text: &str) -> Result<Dialogue> {
+    let mut dialogue = Dialogue { scene: Scene::default(), steps: Vec::new() };
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        dialogue.take(number, line).with_context(|| format!("line {number}: {line}"))?;
+    }
+    ensure!(!dialogue.steps.is_empty(), "a dialogue in which nothing happens");
+    Ok(dialogue)
+}
+
+impl Dialogue {
+    fn take(&mut self, number: usize, line: &str) -> Result<()> {
+        if let Some(directive) = line.strip_prefix("-- ") {
+            return self.direct(number, directive);
+        }
+        let (mark, text) = line.split_at_checked(2).context("too short")?;
+        let text = text.strip_prefix(' ').unwrap_or(text);
+        match mark {
+            "C:" => self.send(number, [repeated(text)?.as_bytes(), b"\r\n"].concat()),
+            "C|" => self.send(number, unescaped(&repeated(text)?)?),
+            "S:" => self.steps.push((number, expected(text)?)),
+            "=>" => self.steps.push((number, arrival(text)?)),
+            _ => bail!("neither C: S: => -- nor #"),
+        }
+        Ok(())
+    }
+
+    /// Lines that follow one another leave together.
+    fn send(&mut self, number: usize, bytes: Vec<u8>) {
+        match self.steps.last_mut() {
+            Some((_, Step::Send(before))) => before.extend(bytes),
+            _ => self.steps.push((number, Step::Send(bytes))),
+        }
+    }
+
+    fn direct(&mut self, number: usize, directive: &str) -> Result<()> {
+        let (word, rest) = directive.split_once(' ').unwrap_or((directive, ""));
+        match word {
+            "end" => self.steps.push((number, Step::End)),
+            "closed" => self.steps.push((number, Step::Closed)),
+            "connect" => self.steps.push((number, Step::Connect)),
+            "sink" => self.scene.sinks.push(Installed::parse(rest)?),
+            "config" => {
+                let (key, value) = rest.split_once('=').context("config KEY=VALUE")?;
+                self.scene.config.push((key.to_owned(), value.parse().context("not a TOML value")?));
+            }
+            _ => bail!("unknown directive"),
+        }
+        Ok(())
+    }
+}
+
+fn expected(text: &str) -> Result<Step> {
+    Ok(match text.strip_suffix(" **") {
+        Some(code) => Step::Reply(code.parse().context("not a code")?),
+        None => Step::Line(text.to_owned()),
+    })
+}
+
+fn arrival(text: &str) -> Result<Step> {
+    if text == "nothing" {
+        return Ok(Step::Nothing);
+    }
+    let (file, address) = text.split_once(' ').context("=> FILE ADDRESS")?;
+    Ok(Step::Arrives { file: file.to_owned(), address: address.to_owned() })
+}
+
+/// Writes `{x*70}` out.
+fn repeated(text: &str) -> Result<String> {
+    let Some((before, rest)) = text.split_once('{') else { return Ok(text.to_owned()) };
+    let (inside, after) = rest.split_once('}').context("`{` without `}`")?;
+    let (unit, times) = inside.rsplit_once('*').context("{TEXT*TIMES}")?;
+    Ok([before, &unit.repeat(times.parse().context("not a number")?), &repeated(after)?].concat())
+}
+
+/// Turns the escapes of a `C|` line into bytes.
+fn unescaped(text: &str) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            bytes.extend(letter.to_string().as_bytes());
+            continue;
+        }
+        bytes.push(match letters.next().context("`\\` at the end")? {
+            'r' => b'\r',
+            'n' => b'\n',
+            't' => b'\t',
+            '0' => 0,
+            '\\' => b'\\',
+            'x' => {
+                let digits: String = letters.by_ref().take(2).collect();
+                u8::from_str_radix(&digits, 16).context("\\xHH")?
+            }
+            other => bail!("unknown escape \\{other}"),
+        });
+    }
+    Ok(bytes)
+}
+
+/// Whether `line` fits `pattern`, in which each `*` matches any run of characters.
+#[must_use]
+pub fn fits(pattern: &str, line: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let Some(mut rest) = pieces.next().and_then(|first| line.strip_prefix(first)) else { return false };
+    let mut pieces: Vec<&str> = pieces.collect();
+    let Some(last) = pieces.pop() else { return rest.is_empty() };
+    for piece in pieces {
+        let Some((_, after)) = rest.split_once(piece) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(text: &str) -> Vec<Step> {
+        parse(text).unwrap().steps.into_iter().map(|(_, step)| step).collect()
+    }
+
+    #[test]
+    fn a_star_matches_any_run() {
+        let check = |pattern, line, expected| assert_eq!(fits(pattern, line), expected, "{pattern} / {line}");
+        check("250 2.1.0 *", "250 2.1.0 OK", true);
+        check("250 2.1.0 *", "250 2.1.5 OK", false);
+        check("220 * ESMTP*", "220 mx.b.example ESMTP", true);
+        check("*b*b", "ab", false);
+        check("250 OK", "250 OK now", false);
+    }
+
+    #[test]
+    fn client_lines_that_follow_one_another_are_one_piece() {
+        let expected =
+            vec![Step::Send(b"RSET\r\nNOOP\r\n".to_vec()), Step::Line("250 *".into()), Step::Reply(250)];
+        assert_eq!(steps("C: RSET\nC: NOOP\nS: 250 *\nS: 250 **"), expected);
+    }
+
+    #[test]
+    fn raw_bytes_and_repetitions_are_written_out() {
+        assert_eq!(steps("C| a\\r\\x00{ab*2}\\n"), vec![Step::Send(b"a\r\0abab\n".to_vec())]);
+    }
+
+    #[test]
+    fn a_line_that_means_nothing_is_refused_with_its_number() {
+        let error = parse("C: NOOP\nX: what").unwrap_err();
+        assert!(error.to_string().contains("line 2"), "{error}");
+    }
+}
