@@ -1,3 +1,34 @@
 //! RFC 5321 and its extensions as values and state machines.
 //!
-//! Pure: bytes, `now` and ids come in as arguments; replies and actions go out as values. No I/O, no clock, no random source.
+//! Pure: bytes and ids come in as arguments; replies and actions go out as values. No I/O, no clock, no random source.
+//! The heart is [`Session`], the server's side of a dialogue: the loop around it does what each [`Action`] says.
+
+pub mod address;
+pub mod envelope;
+pub mod extensions;
+pub mod facts;
+pub mod gate;
+pub mod interest;
+pub mod limits;
+pub mod parameters;
+pub mod path;
+pub mod replies;
+pub mod reply;
+pub mod session;
+pub mod time;
+
+pub use address::{AddressError, Domain, Mailbox};
+pub use envelope::{Envelope, Recipient, RecipientId, RecipientState};
+pub use extensions::{OfferError, Offers, ParameterVerb};
+pub use facts::{Facts, Greeting, Identity, Protocol, TlsFacts};
+pub use gate::{
+    By, Decision, Dialogue, DisconnectCause, Gate, GateKind, Heeded, Input, Notice, NoticeKind, Refusal,
+    Totals, TransactionOutcome, Verdict, Violation,
+};
+pub use interest::{Interest, Verbs};
+pub use limits::Limits;
+pub use parameters::{BodyType, DsnReturn, MailParameters, Notify, NotifyWhen, Parameter, Smtputf8};
+pub use path::{ForwardPath, ReversePath};
+pub use reply::{EnhancedStatus, Reply, ReplyError};
+pub use session::{Action, Admission, BareNewlines, RecipientStanding, Session, Settings};
+pub use time::Timestamp;

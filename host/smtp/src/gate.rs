@@ -1,0 +1,399 @@
+//! What a session asks and tells, and what may be answered: the same types that `sinks` speaks.
+//!
+//! Promises that every moment of EVENTS' inbound table that the session knows is a case here. Leaves out who is asked and
+//! in which order: that is `Sinks::fire`.
+
+use crate::address::Mailbox;
+use crate::facts::Greeting;
+use crate::parameters::Parameter;
+use crate::reply::Reply;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A moment of the dialogue at which sinks are asked, with what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gate {
+    /// Before the banner.
+    Connect,
+    /// Before the reply to HELO or EHLO; [`crate::Session::offers`] may be edited.
+    Helo {
+        /// Which of them.
+        greeting: Greeting,
+        /// What the client calls itself.
+        name: String,
+    },
+    /// Before the reply to MAIL; the envelope has the path and the parameters.
+    MailFrom,
+    /// Before the reply to RCPT, and for each address that a rewrite gave.
+    RcptTo {
+        /// Who; `<postmaster>` comes with the host's domain.
+        recipient: Mailbox,
+        /// As they came.
+        parameters: Vec<Parameter>,
+    },
+    /// Before 354.
+    Data,
+    /// The content is in and legal; its reply not yet sent.
+    EndOfData,
+    /// A command with legal syntax and in sequence, before what the host would do with it.
+    InboundCommand {
+        /// In upper case, since verbs are compared without case (RFC 5321 §2.4).
+        verb: String,
+        /// What follows the verb and one space, as it came; of AUTH the mechanism alone.
+        argument: String,
+        /// Empty at first, then what the dialogue asked for.
+        input: Bytes,
+        /// Empty at first, then what the sink gave with its last [`Verdict::More`].
+        state: Bytes,
+    },
+    /// A reply is about to be sent.
+    Reply {
+        /// That it answers: `CONNECT` for the greeting, `.` for the end of data, empty for what had no verb.
+        verb: String,
+        /// As it will go out.
+        reply: Reply,
+    },
+}
+
+/// A [`Gate`] without what it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GateKind {
+    /// See [`Gate::Connect`].
+    Connect,
+    /// See [`Gate::Helo`].
+    Helo,
+    /// See [`Gate::MailFrom`].
+    MailFrom,
+    /// See [`Gate::RcptTo`].
+    RcptTo,
+    /// See [`Gate::Data`].
+    Data,
+    /// See [`Gate::EndOfData`].
+    EndOfData,
+    /// See [`Gate::InboundCommand`].
+    InboundCommand,
+    /// See [`Gate::Reply`].
+    Reply,
+}
+
+/// Something that happened; whoever is told may only end the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The client broke the protocol or a limit.
+    Violation {
+        /// What it did.
+        kind: Violation,
+        /// For a log: which command or line.
+        detail: String,
+    },
+    /// A command was refused; the reply is in the output already.
+    Rejected {
+        /// As in [`Gate::Reply`].
+        verb: String,
+        /// Who refused.
+        by: By,
+        /// As it was sent.
+        reply: Reply,
+    },
+    /// A transaction that got past MAIL is over; the envelope still stands.
+    TransactionEnd {
+        /// How.
+        outcome: TransactionOutcome,
+    },
+    /// The session is over.
+    Disconnect {
+        /// Why.
+        cause: DisconnectCause,
+        /// What was in it.
+        totals: Totals,
+    },
+}
+
+/// A [`Notice`] without what it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NoticeKind {
+    /// See [`Notice::Violation`].
+    Violation,
+    /// See [`Notice::Rejected`].
+    Rejected,
+    /// See [`Notice::TransactionEnd`].
+    TransactionEnd,
+    /// See [`Notice::Disconnect`].
+    Disconnect,
+}
+
+/// What a client can do wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Violation {
+    /// Spoke before the banner (RFC 5321 §4.3.1).
+    EarlyTalker,
+    /// An LF without its CR (RFC 5321 §2.3.8).
+    BareLineFeed,
+    /// A CR without its LF (RFC 5321 §2.3.8).
+    BareCarriageReturn,
+    /// Did not wait where RFC 2920 §3.1 wants it.
+    UnannouncedPipelining,
+    /// A command or text line past our limit.
+    LineTooLong,
+    /// RFC 5321 §4.1.4.
+    BadSequence,
+    /// A verb that neither the host nor a sink knows.
+    UnknownCommand,
+    /// Past the session's limit of errors, refusals or idle commands.
+    TooManyErrors,
+    /// Past the transaction's limit.
+    TooManyRecipients,
+    /// Announced or sent more than the limit.
+    MessageTooLarge,
+    /// Wrong credentials.
+    AuthenticationFailed,
+    /// The handshake broke.
+    TlsFailed,
+    /// Said nothing for too long.
+    TimedOut,
+}
+
+/// Who gave a verdict or a reply.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum By {
+    /// The server itself.
+    Host,
+    /// The installation of that name.
+    Sink(Arc<str>),
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransactionOutcome {
+    /// 250 to the dot, and ours.
+    Committed,
+    /// 4xx to DATA or the dot.
+    Deferred,
+    /// 5xx to DATA or the dot.
+    Rejected,
+    /// 250 to the dot, and nothing kept.
+    Discarded,
+    /// 250 to the dot, and kept aside.
+    Quarantined,
+    /// RSET, or another greeting.
+    Reset,
+    /// The session ended first.
+    Disconnected,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DisconnectCause {
+    /// QUIT.
+    ClientQuit,
+    /// It closed without.
+    ClientClosed,
+    /// We answered 421, or a sink disconnected.
+    Refused,
+    /// Said nothing for too long.
+    TimedOut,
+    /// We are stopping.
+    ShuttingDown,
+    /// The connection broke.
+    Failed,
+}
+
+/// What a session was, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Answered 250 at the dot.
+    pub messages: u32,
+    /// Replies of 4xx and 5xx.
+    pub refused: u32,
+    /// Bytes from the client.
+    pub received: u64,
+    /// Bytes to the client.
+    pub sent: u64,
+    /// The session has no clock and leaves this zero: the loop sets it before it tells anyone.
+    pub lasted: Duration,
+}
+
+/// Why a sink refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Refusal {
+    /// 4xx to defer, 5xx to reject; otherwise the host answers for the event.
+    pub reply: Option<Reply>,
+    /// A word of the sink's own, for log and trace; never sent.
+    pub reason: String,
+}
+
+/// What came of a round of sinks, for every gate; a case that a gate does not know is ignored (see [`Heeded`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// No opinion, or enough said.
+    Continue,
+    /// Connect: the text behind our name in the banner.
+    Greet(String),
+    /// RcptTo: the mailbox exists, whatever the host knows.
+    Claim,
+    /// RcptTo: these instead, at least one; each is resolved and asked again.
+    Rewrite(Vec<Mailbox>),
+    /// RcptTo, EndOfData: 250, and nothing kept.
+    Discard(String),
+    /// EndOfData: 250, and kept aside.
+    Quarantine(String),
+    /// 4xx.
+    Defer(Refusal),
+    /// 5xx.
+    Reject(Refusal),
+    /// 421 or a 5xx, and the session ends.
+    Disconnect(Option<Reply>),
+    /// InboundCommand: this is the reply.
+    Answer(Reply),
+    /// InboundCommand: reply, read, ask again.
+    More(Dialogue),
+    /// Reply: this instead, of the same class.
+    Replace(Reply),
+}
+
+/// The next turn of a sink's own command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialogue {
+    /// Sent before the input is read.
+    pub reply: Reply,
+    /// What to read.
+    pub input: Input,
+    /// Given back with it.
+    pub state: Bytes,
+}
+
+/// What a dialogue reads next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// Up to CRLF, which is not given.
+    Line,
+    /// Exactly so many, whatever they are.
+    Octets(u32),
+}
+
+/// A verdict and who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Merged over all sinks that were asked.
+    pub verdict: Verdict,
+    /// The sink that it is of.
+    pub by: By,
+}
+
+/// Whether a decision was one that the question has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heeded {
+    /// It was followed.
+    Taken,
+    /// It was taken as `Continue`; the text says why, for the log.
+    Ignored(&'static str),
+}
+
+impl Gate {
+    /// Without what it is about.
+    #[must_use]
+    pub fn kind(&self) -> GateKind {
+        match self {
+            Self::Connect => GateKind::Connect,
+            Self::Helo { .. } => GateKind::Helo,
+            Self::MailFrom => GateKind::MailFrom,
+            Self::RcptTo { .. } => GateKind::RcptTo,
+            Self::Data => GateKind::Data,
+            Self::EndOfData => GateKind::EndOfData,
+            Self::InboundCommand { .. } => GateKind::InboundCommand,
+            Self::Reply { .. } => GateKind::Reply,
+        }
+    }
+}
+
+impl Notice {
+    /// Without what it is about.
+    #[must_use]
+    pub fn kind(&self) -> NoticeKind {
+        match self {
+            Self::Violation { .. } => NoticeKind::Violation,
+            Self::Rejected { .. } => NoticeKind::Rejected,
+            Self::TransactionEnd { .. } => NoticeKind::TransactionEnd,
+            Self::Disconnect { .. } => NoticeKind::Disconnect,
+        }
+    }
+}
+
+impl Violation {
+    /// The contract's word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::EarlyTalker => "early-talker",
+            Self::BareLineFeed => "bare-line-feed",
+            Self::BareCarriageReturn => "bare-carriage-return",
+            Self::UnannouncedPipelining => "unannounced-pipelining",
+            Self::LineTooLong => "line-too-long",
+            Self::BadSequence => "bad-sequence",
+            Self::UnknownCommand => "unknown-command",
+            Self::TooManyErrors => "too-many-errors",
+            Self::TooManyRecipients => "too-many-recipients",
+            Self::MessageTooLarge => "message-too-large",
+            Self::AuthenticationFailed => "authentication-failed",
+            Self::TlsFailed => "tls-failed",
+            Self::TimedOut => "timed-out",
+        }
+    }
+}
+
+impl By {
+    /// The installation, or `host`.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Host => "host",
+            Self::Sink(name) => name,
+        }
+    }
+}
+
+impl TransactionOutcome {
+    /// The contract's word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::Deferred => "deferred",
+            Self::Rejected => "rejected",
+            Self::Discarded => "discarded",
+            Self::Quarantined => "quarantined",
+            Self::Reset => "reset",
+            Self::Disconnected => "disconnected",
+        }
+    }
+}
+
+impl DisconnectCause {
+    /// The contract's word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ClientQuit => "client-quit",
+            Self::ClientClosed => "client-closed",
+            Self::Refused => "refused",
+            Self::TimedOut => "timed-out",
+            Self::ShuttingDown => "shutting-down",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Decision {
+    /// The host has no opinion.
+    #[must_use]
+    pub fn proceed() -> Self {
+        Self { verdict: Verdict::Continue, by: By::Host }
+    }
+
+    /// The host refuses for now: what an answer that never came counts as (fail closed).
+    #[must_use]
+    pub fn defer() -> Self {
+        Self { verdict: Verdict::Defer(Refusal::default()), by: By::Host }
+    }
+}

@@ -1,0 +1,147 @@
+//! Every reply that the server itself sends, each with its enhanced status (RFC 5321 §4.2.3, RFC 3463, RFC 5248).
+//!
+//! Promises texts that tell the client what to do and nothing of configuration, versions or internals. Those that carry a
+//! name of ours or the client's (the banner, HELO, EHLO) are made in `session/greeting.rs`.
+
+use crate::reply::{EnhancedStatus, Reply};
+
+const fn reply(code: u16, status: [u16; 2], text: &'static str) -> Reply {
+    let class = match code / 100 {
+        2 => 2,
+        4 => 4,
+        _ => 5,
+    };
+    let [subject, detail] = status;
+    Reply::new(code, EnhancedStatus::new(class, subject, detail), text)
+}
+
+/// MAIL is taken.
+pub const REVERSE_PATH_ACCEPTED: Reply = reply(250, [1, 0], "Ok");
+/// RCPT is taken.
+pub const RECIPIENT_ACCEPTED: Reply = reply(250, [1, 5], "Ok");
+/// RSET, NOOP.
+pub const OK: Reply = reply(250, [0, 0], "Ok");
+/// A content that is taken and not kept.
+pub const CONTENT_ACCEPTED: Reply = reply(250, [0, 0], "Ok");
+/// DATA: go on.
+pub const START_CONTENT: Reply = Reply::bare(354, "End data with <CR><LF>.<CR><LF>");
+/// QUIT.
+pub const GOODBYE: Reply = reply(221, [0, 0], "Bye");
+/// HELP.
+pub const HELP: Reply = reply(214, [0, 0], "See RFC 5321");
+/// VRFY: RFC 5321 §3.5.3 and §7.3, without telling who is here.
+pub const VERIFY_BY_SENDING: Reply = reply(252, [1, 5], "Send some mail, I'll try my best");
+
+/// on-connect deferred.
+pub const CONNECT_DEFERRED: Reply = reply(421, [7, 0], "Try again later");
+/// on-connect rejected (RFC 5321 §3.1).
+pub const CONNECT_REJECTED: Reply = reply(554, [7, 1], "No service for you here");
+/// Everything but QUIT after that.
+pub const ONLY_QUIT: Reply = reply(503, [5, 1], "No service for you here; send QUIT");
+/// on-helo deferred.
+pub const GREETING_DEFERRED: Reply = reply(451, [7, 1], "Greeting deferred, try again later");
+/// on-helo rejected.
+pub const GREETING_REJECTED: Reply = reply(550, [7, 1], "Greeting refused");
+/// on-mail-from deferred.
+pub const REVERSE_PATH_DEFERRED: Reply = reply(451, [7, 1], "Sender deferred, try again later");
+/// on-mail-from rejected.
+pub const REVERSE_PATH_REJECTED: Reply = reply(550, [7, 1], "Sender refused");
+/// on-rcpt-to deferred.
+pub const RECIPIENT_DEFERRED: Reply = reply(451, [7, 1], "Recipient deferred, try again later");
+/// on-rcpt-to rejected.
+pub const RECIPIENT_REJECTED: Reply = reply(550, [7, 1], "Recipient refused");
+/// on-data and on-end-of-data deferred.
+pub const MESSAGE_DEFERRED: Reply = reply(451, [7, 1], "Message deferred, try again later");
+/// on-data and on-end-of-data rejected.
+pub const MESSAGE_REJECTED: Reply = reply(554, [7, 1], "Message refused");
+/// on-inbound-command deferred.
+pub const COMMAND_DEFERRED: Reply = reply(451, [7, 1], "Command deferred, try again later");
+/// on-inbound-command rejected.
+pub const COMMAND_REJECTED: Reply = reply(550, [7, 1], "Command refused");
+/// Any gate: disconnect.
+pub const DISCONNECTED: Reply = reply(421, [7, 0], "Closing the session");
+
+/// The line is no command: no verb, control characters, not UTF-8.
+pub const LINE_MALFORMED: Reply = reply(500, [5, 2], "Syntax error");
+/// RFC 5321 §4.5.3.1.4.
+pub const LINE_TOO_LONG: Reply = reply(500, [5, 2], "Line too long");
+/// RFC 5321 §2.3.8.
+pub const LINE_BARE_LINE_FEED: Reply = reply(500, [5, 2], "Lines end with CR LF");
+/// RFC 5321 §2.3.8.
+pub const LINE_BARE_CARRIAGE_RETURN: Reply = reply(500, [5, 2], "A CR stands only before an LF");
+/// A verb that nobody knows.
+pub const COMMAND_UNKNOWN: Reply = reply(500, [5, 1], "Command unknown");
+/// A verb that the host knows and does not serve.
+pub const COMMAND_NOT_SERVED: Reply = reply(502, [5, 1], "Command not implemented");
+/// RFC 5321 §4.1.4.
+pub const GREETING_FIRST: Reply = reply(503, [5, 1], "Send HELO or EHLO first");
+/// RFC 5321 §4.1.4.
+pub const REVERSE_PATH_FIRST: Reply = reply(503, [5, 1], "Send MAIL first");
+/// RFC 5321 §4.1.4: one transaction at a time.
+pub const REVERSE_PATH_TWICE: Reply = reply(503, [5, 1], "Sender given already");
+/// RFC 5321 §3.3: DATA before any RCPT.
+pub const RECIPIENT_FIRST: Reply = reply(503, [5, 1], "Send RCPT first");
+/// RFC 5321 §3.3: DATA when every RCPT was refused.
+pub const RECIPIENTS_NONE: Reply = reply(554, [5, 1], "No valid recipients");
+
+/// HELO and EHLO.
+pub const GREETING_ARGUMENT: Reply = reply(501, [5, 4], "Say your host name or address literal");
+/// MAIL.
+pub const REVERSE_PATH_ARGUMENT: Reply = reply(501, [5, 4], "Syntax: MAIL FROM:<address> [parameters]");
+/// RCPT.
+pub const RECIPIENT_ARGUMENT: Reply = reply(501, [5, 4], "Syntax: RCPT TO:<address> [parameters]");
+/// VRFY and EXPN.
+pub const ARGUMENT_MISSING: Reply = reply(501, [5, 4], "Argument missing");
+/// DATA, RSET and QUIT.
+pub const ARGUMENT_SURPLUS: Reply = reply(501, [5, 4], "No argument allowed");
+/// The address of MAIL.
+pub const REVERSE_PATH_MALFORMED: Reply = reply(501, [1, 7], "Bad sender address syntax");
+/// The address of RCPT.
+pub const RECIPIENT_MALFORMED: Reply = reply(501, [1, 3], "Bad recipient address syntax");
+/// RFC 5321 §4.5.3.1.
+pub const ADDRESS_TOO_LONG: Reply = reply(501, [1, 3], "Address too long");
+/// The form of a parameter.
+pub const PARAMETER_MALFORMED: Reply = reply(501, [5, 4], "Bad parameter syntax");
+/// The value of a parameter.
+pub const PARAMETER_VALUE: Reply = reply(501, [5, 4], "Bad parameter value");
+/// RFC 5321 §4.1.1.11.
+pub const PARAMETER_UNKNOWN: Reply = reply(555, [5, 4], "Parameter not recognized");
+/// RFC 6531 §3.5, at MAIL and RCPT.
+pub const SMTPUTF8_NEEDED: Reply = reply(553, [6, 7], "The address needs SMTPUTF8");
+
+/// No road from here for this client. RFC 5321 §7.9, RFC 7504 aside.
+pub const RELAY_REFUSED: Reply = reply(550, [7, 1], "No relaying here");
+/// A domain of ours, and nobody of that name.
+pub const MAILBOX_UNKNOWN: Reply = reply(550, [1, 1], "No such mailbox here");
+/// Rewrites that never come to an end (RFC 3463 X.4.6).
+pub const REWRITE_LOOP: Reply = reply(550, [4, 6], "Too many addresses for one recipient");
+/// RFC 5321 §4.5.3.1.10.
+pub const RECIPIENTS_TOO_MANY: Reply = reply(452, [5, 3], "Too many recipients");
+/// RFC 1870 §6.1, §6.3.
+pub const MESSAGE_TOO_LARGE: Reply = reply(552, [3, 4], "Message too large");
+/// A line of content past our limit.
+pub const CONTENT_LINE_TOO_LONG: Reply = reply(554, [6, 0], "A line of the message is too long");
+/// RFC 5321 §2.3.8 in content.
+pub const CONTENT_BARE_LINE_FEED: Reply = reply(554, [6, 0], "The message holds an LF without its CR");
+/// RFC 5321 §2.3.8 in content.
+pub const CONTENT_BARE_CARRIAGE_RETURN: Reply = reply(554, [6, 0], "The message holds a CR without its LF");
+
+/// Disk, memory or descriptors run low.
+pub const STORAGE_LOW: Reply = reply(452, [3, 1], "Insufficient system storage, try again later");
+/// The message cannot be made durable.
+pub const STORAGE_UNAVAILABLE: Reply = reply(451, [3, 0], "Try again later");
+/// A recipient cannot be judged now.
+pub const RECIPIENT_UNDECIDED: Reply = reply(451, [3, 0], "Recipient cannot be checked now, try again later");
+/// A dialogue of a sink past a limit.
+pub const DIALOGUE_TOO_LONG: Reply = reply(451, [3, 0], "The dialogue takes too long");
+
+/// Past `errors_max`, `refusals_max`, `unknown_commands_max` or `idle_commands_max`.
+pub const ERRORS_TOO_MANY: Reply = reply(421, [7, 0], "Too many errors, closing the session");
+/// Past `messages_max`.
+pub const MESSAGES_TOO_MANY: Reply = reply(421, [7, 0], "Enough for one session, please connect again");
+/// Past `command_drain_bytes_max` or `content_drain_bytes_max`.
+pub const DRAINED_TOO_MUCH: Reply = reply(421, [7, 0], "Too much input, closing the session");
+/// RFC 5321 §4.5.3.2.
+pub const TIMED_OUT: Reply = reply(421, [4, 2], "Waited too long, closing the session");
+/// RFC 5321 §3.8.
+pub const SHUTTING_DOWN: Reply = reply(421, [3, 2], "Shutting down, try again later");

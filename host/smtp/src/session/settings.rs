@@ -1,0 +1,42 @@
+//! What the operator sets for the sessions of a listener.
+
+use crate::address::Domain;
+use crate::facts::Protocol;
+use crate::limits::Limits;
+
+/// Shared by all sessions of a listener.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What we call ourselves in replies, and the domain of `<postmaster>`.
+    pub host_name: Domain,
+    /// What is spoken; LMTP's replies by recipient are not served yet.
+    pub protocol: Protocol,
+    /// What a client may do to us.
+    pub limits: Limits,
+    /// What becomes of content with a CR or LF that stands alone.
+    pub bare_newlines: BareNewlines,
+}
+
+/// A CR or LF that stands alone in content (RFC 5321 §2.3.8). In neither case does one end a line, a command or the data:
+/// a peer that reads it differently is what smuggling needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BareNewlines {
+    /// 554 to the dot.
+    #[default]
+    Reject,
+    /// Kept as it came.
+    Accept,
+}
+
+impl Settings {
+    /// The defaults, under this name.
+    #[must_use]
+    pub fn new(host_name: Domain) -> Self {
+        Self {
+            host_name,
+            protocol: Protocol::Smtp,
+            limits: Limits::default(),
+            bare_newlines: BareNewlines::default(),
+        }
+    }
+}
