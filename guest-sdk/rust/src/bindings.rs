@@ -1,0 +1,49 @@
+//! What wit-bindgen makes of the contract: the imports once, and a world of its own for each event.
+//!
+//! The worlds are apart because a component exports all that its world names: so a sink exports the events whose attribute
+//! it uses, and no other. Types are shared: every event's world maps what it speaks of to the one copy in `contract`.
+
+/// The interfaces that every sink may import, and the types and verdicts that several events speak of.
+pub(crate) mod contract {
+    wit_bindgen::generate!({
+        path: ["wit", "worlds"],
+        world: "sluice:sdk/contract",
+        additional_derives: [PartialEq],
+        generate_unused_types: true,
+        generate_all,
+    });
+}
+
+/// The bindings of each event: the name of its world, and the interfaces that it shares with others.
+macro_rules! events {
+    ($($module:ident: $world:literal shares { $($interface:literal = $shared:ident),* })*) => {$(
+        pub mod $module {
+            wit_bindgen::generate!({
+                path: ["wit", "worlds"],
+                world: $world,
+                with: { $($interface: crate::bindings::contract::sluice::sink::$shared),* },
+                additional_derives: [PartialEq],
+                pub_export_macro: true,
+            });
+        }
+    )*};
+}
+
+events! {
+    on_prepare: "sluice:sdk/on-prepare" shares {}
+    on_self_test: "sluice:sdk/on-self-test" shares {}
+    on_connect: "sluice:sdk/on-connect" shares { "sluice:sink/types@0.1.0" = types }
+    on_helo: "sluice:sdk/on-helo" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/gate@0.1.0" = gate }
+    on_mail_from: "sluice:sdk/on-mail-from" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/gate@0.1.0" = gate }
+    on_rcpt_to: "sluice:sdk/on-rcpt-to" shares { "sluice:sink/types@0.1.0" = types }
+    on_data: "sluice:sdk/on-data" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/gate@0.1.0" = gate }
+    on_end_of_data: "sluice:sdk/on-end-of-data" shares { "sluice:sink/types@0.1.0" = types }
+    on_inbound_command: "sluice:sdk/on-inbound-command" shares { "sluice:sink/types@0.1.0" = types }
+    on_reply: "sluice:sdk/on-reply" shares { "sluice:sink/types@0.1.0" = types }
+    on_rejected: "sluice:sdk/on-rejected" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/notice@0.1.0" = notice }
+    on_transaction_end: "sluice:sdk/on-transaction-end" shares { "sluice:sink/types@0.1.0" = types }
+    on_disconnect: "sluice:sdk/on-disconnect" shares { "sluice:sink/types@0.1.0" = types }
+    on_transport_submission: "sluice:sdk/on-transport-submission" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/stage@0.1.0" = stage }
+    on_pre_categorize: "sluice:sdk/on-pre-categorize" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/stage@0.1.0" = stage }
+    on_post_categorize: "sluice:sdk/on-post-categorize" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/stage@0.1.0" = stage }
+}
