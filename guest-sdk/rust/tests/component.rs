@@ -1,4 +1,5 @@
 //! The template as an author gets it: copied elsewhere, built by plain cargo, and read as the host reads it.
+#![cfg(test)]
 
 use std::collections::BTreeSet;
 use std::fs;
