@@ -132,6 +132,48 @@ impl EventKind {
     }
 }
 
+/// A moment, with what it is about; what the imports tell of it is in the subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// In the dialogue, to decide.
+    Gate(smtp::Gate),
+    /// In the dialogue, to be told.
+    Notice(smtp::Notice),
+    /// on-transport-submission.
+    TransportSubmission,
+    /// on-pre-categorize.
+    PreCategorize,
+    /// on-post-categorize.
+    PostCategorize,
+}
+
+impl Event {
+    /// Which event it is.
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::Gate(gate) => match gate {
+                smtp::Gate::Connect => EventKind::Connect,
+                smtp::Gate::Helo { .. } => EventKind::Helo,
+                smtp::Gate::MailFrom => EventKind::MailFrom,
+                smtp::Gate::RcptTo { .. } => EventKind::RcptTo,
+                smtp::Gate::Data => EventKind::Data,
+                smtp::Gate::EndOfData => EventKind::EndOfData,
+                smtp::Gate::InboundCommand { .. } => EventKind::InboundCommand,
+                smtp::Gate::Reply { .. } => EventKind::Reply,
+            },
+            Self::Notice(notice) => match notice {
+                smtp::Notice::Violation { .. } => EventKind::Violation,
+                smtp::Notice::Rejected { .. } => EventKind::Rejected,
+                smtp::Notice::TransactionEnd { .. } => EventKind::TransactionEnd,
+                smtp::Notice::Disconnect { .. } => EventKind::Disconnect,
+            },
+            Self::TransportSubmission => EventKind::TransportSubmission,
+            Self::PreCategorize => EventKind::PreCategorize,
+            Self::PostCategorize => EventKind::PostCategorize,
+        }
+    }
+}
+
 impl fmt::Display for EventKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())

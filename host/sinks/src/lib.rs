@@ -1,5 +1,34 @@
 //! Runs a guest for an event, within its grants, and returns a verdict.
+//!
+//! [`Sinks::fire`] is the only door: every event of every class goes through it. It asks the bindings of a [`Snapshot`] in
+//! their order, each in a fresh instance with a budget, and merges what they say. A sink changes the world only through
+//! its verdict and the edits that it staged in the [`Subject`]; a fault changes nothing.
 
+pub mod artifact;
+pub mod binding;
+pub mod bindings;
+pub mod capability;
+pub mod engine;
 pub mod event;
+mod exports;
+pub mod limits;
+mod outside;
+pub mod registry;
+mod sinks;
+mod state;
+pub mod subject;
+pub mod verdict;
 
-pub use event::{Class, EventKind, Served};
+pub use artifact::Artifact;
+pub use binding::{Binding, Installation, OnFault, Position, Settings, Tier, Verbs};
+pub use capability::Capability;
+pub use engine::EngineError;
+pub use event::{Class, Event, EventKind, Served};
+pub use limits::{Budget, Limits, Overrides};
+pub use outside::{Clock, Domains};
+pub use registry::Snapshot;
+pub use sinks::{CompileError, Sinks, Trial, TrialError};
+pub use subject::{
+    Disposition, Fate, Ingress, MessageFacts, Scores, Sibling, Staged, Subject, Tiers, Variables,
+};
+pub use verdict::{Call, Deferral, Edits, Fault, FaultKind, Outcome, StageVerdict, Verdict};

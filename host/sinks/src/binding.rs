@@ -1,0 +1,172 @@
+//! What is asked: an installation (a tenant's or the operator's sink with its settings, grants and limits) and its
+//! bindings, one for each event. EVENTS, "Who is asked".
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::Artifact;
+use crate::capability::Capability;
+use crate::event::{Class, EventKind};
+use crate::limits::Overrides;
+
+/// Priority of a binding that names none; lower is asked first. The default of Windows 2000's sinks.
+pub const PRIORITY_DEFAULT: u16 = 24_575;
+/// The largest priority.
+pub const PRIORITY_MAX: u16 = 32_767;
+
+/// A sink with its settings, grants and limits. It owns its variables.
+#[derive(Debug)]
+pub struct Installation {
+    /// Unique among all installations (`acme/external-tag`, `operator/scanner`): in the log, in metrics, and the owner
+    /// of variables.
+    pub id: Arc<str>,
+    /// `None`: the operator's.
+    pub tenant: Option<Arc<str>>,
+    /// The compiled component.
+    pub artifact: Arc<Artifact>,
+    /// What the sink reads with `settings`.
+    pub settings: Settings,
+    /// What the manifest asks and the operator grants.
+    pub grants: BTreeSet<Capability>,
+    /// Its budget where it differs from the class's.
+    pub limits: Overrides,
+    /// Which verbs on-inbound-command is about, as the sink said at load.
+    pub command_verbs: Verbs,
+    /// Which verbs on-reply is about, as the sink said at load.
+    pub reply_verbs: Verbs,
+}
+
+/// Which verbs a sink wants to hear of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Verbs {
+    /// It named none.
+    #[default]
+    Every,
+    /// These, in upper case.
+    These(Box<[Box<str>]>),
+}
+
+impl Verbs {
+    /// Whether the verb, in upper case, is one of them.
+    pub fn contains(&self, verb: &str) -> bool {
+        match self {
+            Self::Every => true,
+            Self::These(verbs) => verbs.iter().any(|one| &**one == verb),
+        }
+    }
+}
+
+/// The values of an installation's settings, and the JSON text that a sink gets, written once.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    values: Arc<serde_json::Map<String, serde_json::Value>>,
+    json: Arc<str>,
+}
+
+impl Settings {
+    /// Settings as they were validated.
+    pub fn new(values: serde_json::Map<String, serde_json::Value>) -> Self {
+        let json = serde_json::Value::Object(values.clone()).to_string();
+        Self { values: Arc::new(values), json: json.into() }
+    }
+
+    /// The value as a sink's `settings.get` gives it: a string as it is, anything else as JSON.
+    pub fn value(&self, key: &str) -> Option<String> {
+        match self.values.get(key)? {
+            serde_json::Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        }
+    }
+
+    /// All of them as one JSON object.
+    pub fn json(&self) -> &str {
+        if self.json.is_empty() { "{}" } else { &self.json }
+    }
+}
+
+/// An installation asked for one event.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// Unique in a snapshot; the last part of the order.
+    pub id: Arc<str>,
+    /// Who is asked.
+    pub installation: Arc<Installation>,
+    /// For what.
+    pub event: EventKind,
+    /// The first part of the order.
+    pub tier: Tier,
+    /// The second part of the order.
+    pub priority: u16,
+    /// What happens when it faults.
+    pub on_fault: OnFault,
+}
+
+impl Binding {
+    /// Where it stands in the total order.
+    pub fn position(&self) -> Position {
+        Position { tier: self.tier, priority: self.priority, id: Arc::clone(&self.id) }
+    }
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// The operator's sinks before the tenant's.
+    OperatorFirst,
+    /// The tenant's own.
+    Tenant,
+    /// The operator's sinks after the tenant's.
+    OperatorLast,
+}
+
+/// A place in the total order of bindings; where a deferred stage resumes, whether or not that binding still is there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Position {
+    /// Compared first.
+    pub tier: Tier,
+    /// Then this.
+    pub priority: u16,
+    /// Then this, so that the order is total.
+    pub id: Arc<str>,
+}
+
+/// What happens with the mail when a sink faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFault {
+    /// As if it had not been bound.
+    Skip,
+    /// Fail closed, but not for ever.
+    Defer,
+    /// Fail closed for good.
+    Reject,
+    /// Take it and keep it aside.
+    Quarantine,
+}
+
+impl OnFault {
+    /// The default of a class (EVENTS, "Classes, budgets, faults"); on-reply skips like a notice.
+    pub const fn default_of(event: EventKind) -> Self {
+        match (event, event.class()) {
+            (EventKind::Reply, _) | (_, Class::Notice | Class::Observer | Class::Life) => Self::Skip,
+            (_, Class::Gate | Class::Provider | Class::Stage) => Self::Defer,
+        }
+    }
+
+    /// Whether an operator may choose it for the event.
+    pub const fn is_allowed(self, event: EventKind) -> bool {
+        match (event, event.class()) {
+            (EventKind::Reply, _) | (_, Class::Notice | Class::Observer | Class::Life) => {
+                matches!(self, Self::Skip)
+            }
+            (EventKind::EndOfData, _) => true,
+            // Before the dot there is nothing to keep aside.
+            (_, Class::Gate) => !matches!(self, Self::Quarantine),
+            (_, Class::Provider) => matches!(self, Self::Skip | Self::Defer),
+            (_, Class::Stage) => matches!(self, Self::Defer),
+        }
+    }
+}
