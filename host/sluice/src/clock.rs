@@ -1,0 +1,22 @@
+//! Time and fresh identifiers: the only file of the server that reads a clock or a random source.
+//!
+//! Everything else is told the time, so that a test can tell it another one.
+
+use std::time::SystemTime;
+
+use smtp::Timestamp;
+use ulid::Ulid;
+
+/// The wall clock in milliseconds; a clock set before 1970 reads as 1970.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the place that STYLE names for reading the clock")]
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A new ULID: sorts by the time it was made, unique without a counter to keep.
+#[must_use]
+pub fn fresh_id() -> Ulid {
+    Ulid::new()
+}

@@ -1,0 +1,358 @@
+//! The configuration: one tree, every key documented on its field, unknown keys refused.
+//!
+//! A key that is left out has the default that `sluice config sample` shows. Limits are named with their unit; the
+//! comment says where the default comes from. What is wrong is told with file, line, column and key (`load.rs`); what
+//! is wrong between keys is found by `judge.rs`.
+
+pub mod judge;
+pub mod load;
+pub mod sample;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use sample::{Shape, Shaped, settings};
+
+settings! {
+    /// Everything that an operator can set.
+    pub struct Config {
+        /// The name that this server greets with and writes into Received fields.
+        pub host_name: String = "localhost".to_owned(),
+        /// Where the spool and compiled sinks live. Paths that are not absolute start at the folder of this file.
+        pub data_directory: PathBuf = PathBuf::from("/var/lib/sluice"),
+        /// Where clients connect, by a name of your choice.
+        pub listeners: BTreeMap<String, Listener> = BTreeMap::from([("smtp".to_owned(), Listener::default())]),
+        /// Who owns which domains. Mail to any other domain is refused: this server is no relay.
+        pub tenants: BTreeMap<String, Tenant> = BTreeMap::new(),
+        /// The sandboxed programs that are asked along the way.
+        pub sinks: Sinks = Sinks::default(),
+        /// What one client or one message may take.
+        pub limits: Limits = Limits::default(),
+        /// What is on disk between 250 and delivery.
+        pub spool: Spool = Spool::default(),
+        /// Delivery into mailboxes on this machine.
+        pub delivery: Delivery = Delivery::default(),
+        /// When to answer 452 4.3.1 instead of taking more mail.
+        pub low_resources: LowResources = LowResources::default(),
+        /// One line for each outcome.
+        pub logging: Logging = Logging::default(),
+        /// What happens on SIGTERM.
+        pub shutdown: Shutdown = Shutdown::default(),
+    }
+}
+
+settings! {
+    /// A place where clients connect.
+    pub struct Listener {
+        /// Address and port; port 0 takes any that is free.
+        pub address: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 25)),
+        /// What is spoken here; `smtp` is the only one so far.
+        pub protocol: Protocol = Protocol::Smtp,
+        /// Whose listener this is: the tenant's sinks are asked from the first moment. Absent: known at the first recipient.
+        pub tenant: Option<String> = None,
+    }
+}
+
+settings! {
+    /// The owner of domains.
+    pub struct Tenant {
+        /// The domains whose mail is delivered here.
+        pub domains: BTreeSet<String> = BTreeSet::new(),
+        /// `"any"`, or the list of local-parts that have a mailbox. `postmaster` always has one (RFC 5321 §4.5.1).
+        pub mailboxes: Mailboxes = Mailboxes::Any,
+    }
+}
+
+settings! {
+    /// Where sinks are found and what they may take together.
+    pub struct Sinks {
+        /// Holds `operator/` and `tenants/<tenant>/`. Absent: the folder `sinks` in the data directory.
+        pub directory: Option<PathBuf> = None,
+        /// Sinks that may run at the same moment; more wait for their turn.
+        pub concurrent_max: u32 = 256,
+    }
+}
+
+settings! {
+    /// What one client or one message may take.
+    pub struct Limits {
+        /// The largest message; announced with SIZE (RFC 1870). 50 MiB passes what large providers send.
+        pub message_bytes_max: u64 = 52_428_800,
+        /// Recipients of one transaction. RFC 5321 §4.5.3.1.8 asks for at least 100.
+        pub recipients_max: u32 = 1_000,
+        /// Sessions at one time on all listeners; the next client gets 421.
+        pub connections_max: u32 = 20_000,
+        /// Sessions at one time of one client address; the next gets 421.
+        pub connections_per_address_max: u32 = 1_000,
+        /// Messages in one session; then 421, and the client connects anew.
+        pub messages_per_session_max: u32 = 1_000,
+        /// Refused commands in one session; then 421.
+        pub errors_max: u32 = 20,
+        /// Longest wait for a command, in seconds. RFC 5321 §4.5.3.2.7 asks for at least 5 minutes.
+        pub command_wait_seconds: u32 = 300,
+        /// Longest wait for the next piece of a message, in seconds (RFC 5321 §4.5.3.2.5: 3 minutes).
+        pub data_wait_seconds: u32 = 180,
+        /// Received fields that a message may carry; more means that it goes in circles (RFC 5321 §6.3: at least 100).
+        pub received_fields_max: u32 = 100,
+    }
+}
+
+settings! {
+    /// What is on disk between 250 and delivery.
+    pub struct Spool {
+        /// Up to this size a message stands in the log itself; a larger one is streamed to a file of its own.
+        pub body_inline_bytes_max: u64 = 1_048_576,
+        /// The log is cut into files of about this size; a file goes when nothing in it is needed any more.
+        pub segment_bytes_max: u64 = 67_108_864,
+    }
+}
+
+settings! {
+    /// Delivery into mailboxes on this machine.
+    pub struct Delivery {
+        /// Deliveries that are written at one time. They share the disk with acceptance, which goes first.
+        pub workers: u32 = 2,
+        /// Messages that one worker takes together; they share the directory syncs.
+        pub batch_max: u32 = 64,
+        /// Messages whose stages run at one time.
+        pub stages_concurrent_max: u32 = 64,
+        /// Maildir folders.
+        pub maildir: Maildir = Maildir::default(),
+    }
+}
+
+settings! {
+    /// Maildir folders.
+    pub struct Maildir {
+        /// The folder that holds all mailboxes. Absent: the folder `mail` in the data directory.
+        pub root: Option<PathBuf> = None,
+        /// The mailbox's folder under the root, of `{tenant}`, `{domain}` and `{local}`; bytes that a path can't hold are written %XX.
+        pub pattern: String = "{domain}/{local}".to_owned(),
+    }
+}
+
+settings! {
+    /// When to answer 452 4.3.1 instead of taking more mail.
+    pub struct LowResources {
+        /// Bytes that stay free on the disk of the spool. 0 switches this off.
+        pub disk_free_bytes_min: u64 = 268_435_456,
+        /// Bytes of memory that the system can still give. 0 switches this off.
+        pub memory_available_bytes_min: u64 = 134_217_728,
+        /// File descriptors that stay free for the spool and for deliveries.
+        pub descriptors_free_min: u64 = 256,
+    }
+}
+
+settings! {
+    /// The log, on standard error.
+    pub struct Logging {
+        /// `human` or `json`.
+        pub format: LogFormat = LogFormat::Human,
+        /// `error`, `warn`, `info`, `debug` or `trace`.
+        pub level: LogLevel = LogLevel::Info,
+    }
+}
+
+settings! {
+    /// What happens on SIGTERM.
+    pub struct Shutdown {
+        /// Seconds that transactions under way have to finish in; waiting clients get 421 at once.
+        pub drain_seconds: u32 = 30,
+    }
+}
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// RFC 5321.
+    Smtp,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For eyes.
+    Human,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// What is worth a line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Only what needs a human.
+    Error,
+    /// And what may need one.
+    Warn,
+    /// And each outcome.
+    Info,
+    /// And each sink that was asked.
+    Debug,
+    /// And each command.
+    Trace,
+}
+
+/// Which local-parts of a tenant's domains have a mailbox.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Mailboxes {
+    /// Every local-part.
+    Any,
+    /// These, compared without regard to ASCII case.
+    Listed(BTreeSet<String>),
+}
+
+impl Mailboxes {
+    /// Whether a local-part has a mailbox; `postmaster` always has (RFC 5321 §4.5.1).
+    #[must_use]
+    pub fn contains(&self, local: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(names) => {
+                local.eq_ignore_ascii_case("postmaster")
+                    || names.iter().any(|name| name.eq_ignore_ascii_case(local))
+            }
+        }
+    }
+}
+
+impl Serialize for Mailboxes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Any => serializer.serialize_str("any"),
+            Self::Listed(names) => serializer.collect_seq(names),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Mailboxes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+        impl<'de> Visitor<'de> for Form {
+            type Value = Mailboxes;
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("\"any\" or a list of local-parts")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Mailboxes, E> {
+                match text {
+                    "any" => Ok(Mailboxes::Any),
+                    other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
+                }
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Mailboxes, A::Error> {
+                let mut names = BTreeSet::new();
+                while let Some(name) = list.next_element::<String>()? {
+                    names.insert(name);
+                }
+                Ok(Mailboxes::Listed(names))
+            }
+        }
+        deserializer.deserialize_any(Form)
+    }
+}
+
+impl Shaped for Mailboxes {
+    fn shape() -> Shape {
+        Shape::Value
+    }
+}
+
+impl Shaped for Protocol {
+    fn shape() -> Shape {
+        Shape::Value
+    }
+}
+
+impl Shaped for LogFormat {
+    fn shape() -> Shape {
+        Shape::Value
+    }
+}
+
+impl Shaped for LogLevel {
+    fn shape() -> Shape {
+        Shape::Value
+    }
+}
+
+impl Config {
+    /// The folder that holds `operator/` and `tenants/`.
+    #[must_use]
+    pub fn sinks_directory(&self) -> PathBuf {
+        self.sinks.directory.clone().unwrap_or_else(|| self.data_directory.join("sinks"))
+    }
+
+    /// The folder that holds all Maildir mailboxes.
+    #[must_use]
+    pub fn maildir_root(&self) -> PathBuf {
+        self.delivery.maildir.root.clone().unwrap_or_else(|| self.data_directory.join("mail"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sample::{Key, Section, Shape, sample};
+    use super::{Config, load};
+
+    fn names(keys: &[Key], into: &mut Vec<&'static str>) {
+        for key in keys {
+            into.push(key.name);
+            match (key.shape)() {
+                Shape::Value | Shape::Optional(_) => {}
+                Shape::Section(inner) => names(inner, into),
+                Shape::Named { keys: inner, .. } => names(inner, into),
+            }
+        }
+    }
+
+    #[test]
+    fn the_sample_parses_to_the_defaults() {
+        let config = load::parse(&sample::<Config>()).unwrap();
+        assert_eq!(config, Config::default());
+    }
+
+    #[test]
+    fn the_sample_with_its_examples_uncommented_still_parses() {
+        let text: String = sample::<Config>()
+            .lines()
+            .map(|line| {
+                let example = line.strip_prefix("# ").filter(|rest| {
+                    rest.starts_with('[')
+                        || rest.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '))
+                });
+                format!("{}\n", example.unwrap_or(line))
+            })
+            .collect();
+        let config = load::parse(&text).unwrap();
+        assert!(config.tenants.contains_key("example"));
+    }
+
+    #[test]
+    fn the_sample_names_and_documents_every_key() {
+        let text = sample::<Config>();
+        let mut keys = Vec::new();
+        names(Config::KEYS, &mut keys);
+        assert!(keys.len() > 30);
+        for name in keys {
+            assert!(text.contains(&format!("{name} = ")) || text.contains(name), "{name} is missing");
+        }
+        fn documented(keys: &[Key]) {
+            for key in keys {
+                assert!(!key.docs.is_empty(), "{} has no documentation", key.name);
+                match (key.shape)() {
+                    Shape::Value | Shape::Optional(_) => {}
+                    Shape::Section(inner) => documented(inner),
+                    Shape::Named { keys: inner, .. } => documented(inner),
+                }
+            }
+        }
+        documented(Config::KEYS);
+    }
+}

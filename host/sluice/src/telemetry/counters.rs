@@ -1,0 +1,74 @@
+//! What happened since the start, in numbers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn count(&self) {
+        self.add(1);
+    }
+
+    /// So many more.
+    pub fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// How many until now.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The server's counters; each line is its help text.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Sessions that were begun.
+    pub sessions: Counter,
+    /// Clients that were turned away because a connection limit was reached.
+    pub connections_refused: Counter,
+    /// Transactions that were answered 250 after their sync.
+    pub accepted: Counter,
+    /// Bytes of content in them.
+    pub accepted_bytes: Counter,
+    /// Transactions that were refused for ever at the dot.
+    pub rejected: Counter,
+    /// Transactions that were refused for now at the dot.
+    pub deferred: Counter,
+    /// Transactions or recipients that a sink discarded.
+    pub discarded: Counter,
+    /// Entries that a sink quarantined.
+    pub quarantined: Counter,
+    /// Transactions that were refused at MAIL because something was running low.
+    pub low_resources: Counter,
+    /// Recipients whose message reached their mailbox.
+    pub delivered: Counter,
+    /// Deliveries that did not work and are tried again.
+    pub delivery_deferred: Counter,
+    /// Recipients that were given up.
+    pub failed: Counter,
+    /// Calls of sinks.
+    pub sink_calls: Counter,
+    /// Calls of sinks that ended in a fault.
+    pub sink_faults: Counter,
+    /// Observations that nobody took in time.
+    pub observations_lost: Counter,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counters;
+
+    #[test]
+    fn a_counter_counts() {
+        let counters = Counters::default();
+        counters.accepted.count();
+        counters.accepted.add(2);
+        assert_eq!(counters.accepted.value(), 3);
+        assert_eq!(counters.rejected.value(), 0);
+    }
+}
