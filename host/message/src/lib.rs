@@ -1,3 +1,36 @@
 //! The content of a message: header index, MIME view, staged edits, trace fields.
 //!
-//! Pure: bytes come in, bytes go out. What no edit touches keeps its bytes.
+//! Pure: bytes come in, bytes go out. What no edit touches keeps its bytes. [`Content`] is what came and never changes;
+//! a [`Draft`] is a content with the edits that sinks staged, and [`Draft::pieces`] is what is to be written down.
+//!
+//! **Cost.** Header functions touch the header section and never load a body. The first MIME function of a content
+//! touches [`Draft::mime_cost`] bytes, later ones none. A function that takes a part and works by the byte (`read_part`,
+//! `read_text`, `find`, `match_any`, `digest`, `part_bytes`) touches at most [`Draft::part_size`] bytes of that part.
+//! An edit touches the header section only. So whoever charges for the work can do it before the work is done.
+
+pub mod content;
+pub mod digest;
+pub mod draft;
+pub mod error;
+mod field;
+pub mod find;
+pub mod fuzz;
+pub mod headers;
+pub mod limits;
+pub mod mime;
+mod scan;
+mod splice;
+pub mod text;
+pub mod trace;
+mod transfer;
+mod view;
+
+pub use content::{Content, Load, LoadError};
+pub use digest::Algorithm;
+pub use draft::{Draft, Piece, Position};
+pub use error::MessageError;
+pub use find::{Case, Found};
+pub use headers::{Field, HeaderBound, HeaderIndex};
+pub use mime::{Part, PartId, PartTrait};
+pub use text::NamedMailbox;
+pub use trace::{ReceivedFacts, TlsDetail, received_count, received_field, return_path_field};

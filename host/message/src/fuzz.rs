@@ -1,0 +1,133 @@
+//! What the fuzz targets call and the corpus test replays: plain functions that assert what must hold for all bytes.
+
+use bytes::Bytes;
+
+use crate::content::Content;
+use crate::draft::{Draft, Piece, Position};
+use crate::find::Case;
+use crate::headers::HeaderIndex;
+use crate::limits::{NESTING_MAX, PARTS_MAX};
+use crate::mime::PartId;
+
+/// The index covers the section: fields stand in order, inside it, and their bytes are names, a colon, values.
+pub fn headers(bytes: &[u8]) {
+    let index = HeaderIndex::of(bytes);
+    let mut position = 0;
+    for span in index.fields() {
+        assert!(position <= span.start && span.start < span.name_end, "fields overlap");
+        assert!(
+            span.name_end < span.value_start && span.value_start <= span.value_end,
+            "a field without a colon"
+        );
+        assert!(span.value_end <= span.end, "a value behind its field");
+        position = span.end;
+    }
+    assert!(
+        position <= index.end() && index.end() <= index.body() && index.body() <= bytes.len(),
+        "out of bounds"
+    );
+    let draft = Draft::new(Content::new(Bytes::copy_from_slice(bytes)));
+    for field in draft.fields() {
+        assert!(!field.name.is_empty(), "a field without a name");
+        for value in draft.header_values(field.name).into_iter().take(2) {
+            assert!(!value.contains(['\r', '\n', '\0']), "a control character in a text");
+        }
+        draft.header_mailboxes(field.name);
+    }
+}
+
+/// The tree is within its bounds, parents come before their children, and every part can be read.
+pub fn mime(bytes: &[u8]) {
+    let content = Content::new(Bytes::copy_from_slice(bytes));
+    let draft = Draft::new(content);
+    let parts = draft.parts().unwrap_or_default();
+    assert!(parts.len() >= 2 && parts.len() <= PARTS_MAX, "a number of parts out of bounds");
+    let mut depths: Vec<usize> = Vec::with_capacity(parts.len());
+    for (number, part) in parts.iter().enumerate() {
+        assert_eq!(u32::try_from(number).ok(), Some(part.id.0), "a part with another number");
+        let parent = part.parent.and_then(|parent| depths.get(usize::try_from(parent.0).ok()?).copied());
+        assert_eq!(parent.is_none(), number == 0, "a parent that does not come before its child");
+        let depth = parent.map_or(0, |parent| parent + 1);
+        assert!(depth <= NESTING_MAX + 1, "nested too deep");
+        depths.push(depth);
+        let decoded = draft.part_bytes(part.id).map(|decoded| decoded.len());
+        assert_eq!(
+            decoded.ok().and_then(|size| u64::try_from(size).ok()),
+            Some(part.size),
+            "another size than told"
+        );
+        assert!(draft.read_text(part.id, 0, 4096).is_ok(), "a text that cannot be read");
+        assert!(draft.part_traits(part.id).is_ok() && draft.part_header(part.id, "Content-Type").is_ok());
+    }
+    let hits = draft.find(PartId(0), &["--", "Content-"], Case::Ignore, 10).unwrap_or_default();
+    assert!(hits.iter().all(|hit| hit.offset < draft.size()), "a hit outside");
+}
+
+/// An unedited draft gives its bytes back; edits say of the draft what a reader then finds in its bytes; a savepoint
+/// stays what it was.
+pub fn draft(bytes: &[u8]) {
+    let content = Content::new(Bytes::copy_from_slice(bytes));
+    let original = Draft::new(content.clone());
+    assert_eq!(joined(&original, bytes), bytes, "an unedited draft has other bytes");
+    if content.headers().bound().is_some() {
+        return;
+    }
+    let names: Vec<String> = original.fields().map(|field| field.name.to_owned()).collect();
+    for name in names.iter().take(8) {
+        let mut edited = original.clone();
+        if edited.remove_header(name, 0).is_ok() {
+            let field = content
+                .headers()
+                .fields()
+                .iter()
+                .find(|span| span.field(bytes).name.eq_ignore_ascii_case(name));
+            let range = field.map_or(0..0, |span| span.range());
+            let mut expected = bytes.to_vec();
+            expected.drain(range);
+            assert_eq!(joined(&edited, bytes), expected, "more than the field is gone");
+        }
+        for at in [Position::Bottom, Position::Top] {
+            let added = edited.add_header(at, "X-Added", "a value");
+            assert!(added.is_ok() || edited.header_size() > 1024 * 1024 - 64, "a good field is refused");
+            assert_reads_back(&edited, bytes);
+        }
+        let before = edited.fields().count();
+        let gone = edited.remove_headers("X-Added").unwrap_or_default();
+        assert!(gone >= 1, "the added fields are not there");
+        assert_eq!(
+            Some(before - edited.fields().count()),
+            usize::try_from(gone).ok(),
+            "other fields are gone"
+        );
+        assert_reads_back(&edited, bytes);
+    }
+    let mut headless = original.clone();
+    if names.is_empty() && headless.add_header(Position::Top, "X-Added", "a value").is_ok() {
+        assert_reads_back(&headless, bytes);
+        assert!(joined(&headless, bytes).ends_with(bytes), "the body is another");
+    }
+    assert_eq!(joined(&original, bytes), bytes, "the savepoint has changed");
+}
+
+/// A reader of the committed bytes finds the fields that the draft speaks of.
+fn assert_reads_back(draft: &Draft, bytes: &[u8]) {
+    let written = joined(draft, bytes);
+    assert_eq!(u64::try_from(written.len()).ok(), Some(draft.size()), "another size than told");
+    let again = Draft::new(Content::new(Bytes::from(written)));
+    assert!(draft.fields().eq(again.fields()), "a reader finds other fields");
+}
+
+fn joined(draft: &Draft, original: &[u8]) -> Vec<u8> {
+    let mut written = Vec::new();
+    for piece in draft.pieces() {
+        match piece {
+            Piece::Bytes(bytes) => written.extend_from_slice(&bytes),
+            Piece::Original(range) => {
+                let range = usize::try_from(range.start).unwrap_or(usize::MAX)
+                    ..usize::try_from(range.end).unwrap_or(usize::MAX);
+                written.extend_from_slice(original.get(range).unwrap_or_default());
+            }
+        }
+    }
+    written
+}

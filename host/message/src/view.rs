@@ -1,0 +1,278 @@
+//! Reading a draft: what WIT `message` offers, with the edits staged so far.
+//!
+//! Promises: header functions touch the header section alone and never load a body; the MIME view is built once for all
+//! drafts of a content, unless an edit changes a field that shapes it. Leaves out: edits ([`crate::draft`]).
+
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::digest::{Algorithm, Digesting};
+use crate::draft::Draft;
+use crate::error::MessageError;
+use crate::find::{Case, Found, Literals, expressions};
+use crate::headers::{Field, HeaderIndex};
+use crate::limits::{LOAD_BYTES_MAX, MATCH_TEXT_BYTES_MAX, READ_BYTES_MAX};
+use crate::mime::{Mime, MimePart, Part, PartId, PartTrait};
+use crate::splice::{Stretch, to_u64};
+use crate::text::{NamedMailbox, field_text, mailboxes};
+use crate::transfer::Form;
+
+/// The raw message.
+const RAW: PartId = PartId(0);
+/// The top entity of the message.
+const TOP: PartId = PartId(1);
+
+impl Draft {
+    /// Bytes of the whole as it is now.
+    pub fn size(&self) -> u64 {
+        self.splice.size()
+    }
+
+    /// The fields, in order, byte for byte.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        self.splice.fields()
+    }
+
+    /// The first field of that name as text: unfolded, decoded, invalid bytes replaced.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.named(name).next().map(|field| field_text(field.value))
+    }
+
+    /// All fields of that name as text.
+    pub fn header_values(&self, name: &str) -> Vec<String> {
+        self.named(name).map(|field| field_text(field.value)).collect()
+    }
+
+    /// The mailboxes of the fields of that name, groups flattened, at most [`crate::limits::MAILBOXES_MAX`].
+    pub fn header_mailboxes(&self, name: &str) -> Vec<NamedMailbox> {
+        let mut found = Vec::new();
+        self.named(name).for_each(|field| mailboxes(field.value, &mut found));
+        found
+    }
+
+    /// Bytes of the header section: what a header function or an edit touches.
+    pub fn header_size(&self) -> u64 {
+        to_u64(self.splice.header_size())
+    }
+
+    /// Bytes that the next MIME function will touch to build the view; 0 once it is there.
+    pub fn mime_cost(&self) -> u64 {
+        if self.splice.mime().get().is_some() { 0 } else { self.size() }
+    }
+
+    /// Bytes that a function which works by the byte touches in that part at most.
+    ///
+    /// # Errors
+    /// When there is no such part, or the content cannot be loaded.
+    pub fn part_size(&self, part: PartId) -> Result<u64, MessageError> {
+        if part == RAW {
+            return Ok(self.size());
+        }
+        Ok(to_u64(self.part(part)?.body.len()))
+    }
+
+    /// All parts: 0 is the raw message, 1 its top entity, then every container's children in order.
+    ///
+    /// # Errors
+    /// When the content cannot be loaded.
+    pub fn parts(&self) -> Result<Vec<Part>, MessageError> {
+        let raw = Part {
+            id: RAW,
+            parent: None,
+            content_type: "message/rfc822".to_owned(),
+            file_name: None,
+            size: self.size(),
+        };
+        Ok([raw].into_iter().chain(self.mime()?.list()).collect())
+    }
+
+    /// The first field of that name of a part, as text. Parts 0 and 1 have the fields of the message.
+    ///
+    /// # Errors
+    /// When there is no such part, or the content cannot be loaded.
+    pub fn part_header(&self, part: PartId, name: &str) -> Result<Option<String>, MessageError> {
+        if part == RAW || part == TOP {
+            return Ok(self.header(name));
+        }
+        let header = &self.part(part)?.header;
+        let index = HeaderIndex::of(header);
+        let mut named = index.iter(header).filter(|field| field.name.eq_ignore_ascii_case(name));
+        Ok(named.next().map(|field| field_text(field.value)))
+    }
+
+    /// What is worth to know of a part. Part 0 has the traits of part 1 that speak of the whole message.
+    ///
+    /// # Errors
+    /// When there is no such part, or the content cannot be loaded.
+    pub fn part_traits(&self, part: PartId) -> Result<Vec<PartTrait>, MessageError> {
+        let of_raw = |one: &PartTrait| !matches!(one, PartTrait::Attachment | PartTrait::Inline);
+        match part {
+            RAW => Ok(self.part(TOP)?.traits.iter().copied().filter(of_raw).collect()),
+            part => Ok(self.part(part)?.traits.clone()),
+        }
+    }
+
+    /// Decoded bytes of a part, at most [`READ_BYTES_MAX`]; fewer than asked for at its end.
+    ///
+    /// # Errors
+    /// When there is no such part, or the content cannot be loaded.
+    pub fn read_part(&self, part: PartId, offset: u64, length: usize) -> Result<Bytes, MessageError> {
+        if part == RAW {
+            return self.read_raw(offset, length);
+        }
+        let decoded = self.part(part)?.decoded();
+        Ok(decoded.slice(window(decoded.len(), offset, length)))
+    }
+
+    /// A part as UTF-8; offset and length count bytes of that text. Ends before a character that does not fit; a length
+    /// that is too short for a single one gives that one all the same, so a loop over a part always comes to its end.
+    ///
+    /// # Errors
+    /// When there is no such part, the offset is inside a character, or the content cannot be loaded.
+    pub fn read_text(&self, part: PartId, offset: u64, length: usize) -> Result<String, MessageError> {
+        let text = self.text_of(part)?;
+        let text = std::str::from_utf8(&text).unwrap_or_default();
+        let Range { start, end } = window(text.len(), offset, length);
+        let rest = text.get(start..);
+        let rest = rest.ok_or_else(|| MessageError::invalid("the offset is inside a character"))?;
+        let first = rest.chars().next().map_or(0, char::len_utf8);
+        let fitting = rest.floor_char_boundary(end - start);
+        let taken = if length == 0 { 0 } else { fitting.max(first) };
+        Ok(rest.get(..taken).unwrap_or_default().to_owned())
+    }
+
+    /// Bytes of the whole as it is now, at most [`READ_BYTES_MAX`].
+    ///
+    /// # Errors
+    /// When the content cannot be loaded.
+    pub fn read_raw(&self, offset: u64, length: usize) -> Result<Bytes, MessageError> {
+        let end = offset.saturating_add(to_u64(length.min(READ_BYTES_MAX)));
+        self.splice.read(offset..end)
+    }
+
+    /// All decoded bytes of a part. Those of an edited raw message are joined, which copies them; others are shared.
+    ///
+    /// # Errors
+    /// When there is no such part, or the content cannot be loaded.
+    pub fn part_bytes(&self, part: PartId) -> Result<Bytes, MessageError> {
+        if part == RAW {
+            // A stored body that is read whole is kept, so it is loaded once.
+            self.splice.base().bytes()?;
+            return self.splice.read(0..self.size());
+        }
+        Ok(self.part(part)?.decoded().clone())
+    }
+
+    /// Where literals stand in the decoded bytes of a part, in the order of their ends, at most `limit` of them. Part 0 is
+    /// the raw message and is not copied.
+    ///
+    /// # Errors
+    /// When there is no such part, a bound on literals is reached, or the content cannot be loaded.
+    pub fn find<L: AsRef<[u8]>>(
+        &self,
+        part: PartId,
+        literals: &[L],
+        case: Case,
+        limit: u32,
+    ) -> Result<Vec<Found>, MessageError> {
+        let mut literals = Literals::new(literals, case, limit)?;
+        if part == RAW {
+            self.for_each_chunk(|chunk| literals.feed(chunk))?;
+        } else {
+            literals.feed(self.part(part)?.decoded());
+        }
+        Ok(literals.finish())
+    }
+
+    /// The numbers of the regular expressions that match somewhere in a part's text; linear in the text.
+    ///
+    /// # Errors
+    /// When there is no such part, an expression is not valid, a bound is reached, or the content cannot be loaded.
+    pub fn match_any<E: AsRef<str>>(&self, part: PartId, all: &[E]) -> Result<Vec<u32>, MessageError> {
+        let set = expressions(all)?;
+        if self.part_size(part)? > to_u64(MATCH_TEXT_BYTES_MAX) {
+            return Err(MessageError::TooLarge("MATCH_TEXT_BYTES_MAX"));
+        }
+        let text = self.text_of(part)?;
+        let text = std::str::from_utf8(&text).unwrap_or_default();
+        Ok(set.matches(text).iter().filter_map(|index| u32::try_from(index).ok()).collect())
+    }
+
+    /// The digest of the decoded bytes of a part; a stored raw message is read through, not kept.
+    ///
+    /// # Errors
+    /// When there is no such part, or the content cannot be loaded.
+    pub fn digest(&self, part: PartId, algorithm: Algorithm) -> Result<Vec<u8>, MessageError> {
+        let mut digesting = Digesting::new(algorithm);
+        if part == RAW {
+            self.for_each_chunk(|chunk| digesting.update(chunk))?;
+        } else {
+            digesting.update(self.part(part)?.decoded());
+        }
+        Ok(digesting.finish())
+    }
+
+    /// How many Received fields there are: what a loop makes grow (RFC 5321 §6.3).
+    pub fn received_count(&self) -> usize {
+        self.named("Received").count()
+    }
+
+    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Field<'a>> {
+        self.splice.fields().filter(move |field| field.name.eq_ignore_ascii_case(name))
+    }
+
+    fn part(&self, id: PartId) -> Result<&MimePart, MessageError> {
+        self.mime()?.part(id).ok_or(MessageError::NotFound)
+    }
+
+    fn mime(&self) -> Result<&Mime, MessageError> {
+        if let Some(mime) = self.splice.mime().get() {
+            return Ok(mime);
+        }
+        let base = self.splice.base();
+        let bytes = base.bytes()?;
+        let index = base.headers();
+        let body = bytes.slice(index.body().min(bytes.len())..);
+        let form = if index.is_well_formed() { Form::Well } else { Form::Malformed };
+        Ok(self.splice.mime().get_or_build(|| Mime::build(self.splice.fields(), form, body)))
+    }
+
+    fn text_of(&self, part: PartId) -> Result<Bytes, MessageError> {
+        if part != RAW {
+            return Ok(self.part(part)?.text().clone());
+        }
+        let raw = self.part_bytes(RAW)?;
+        Ok(match std::str::from_utf8(&raw) {
+            Ok(_) => raw,
+            Err(_) => Bytes::from(String::from_utf8_lossy(&raw).into_owned()),
+        })
+    }
+
+    /// The raw message in chunks: what is in memory as it is, the rest loaded piece by piece and not kept.
+    fn for_each_chunk(&self, mut give: impl FnMut(&[u8])) -> Result<(), MessageError> {
+        let mut joined = BytesMut::new();
+        for stretch in self.splice.stretches() {
+            match stretch {
+                Stretch::Staged(bytes) => joined.extend_from_slice(&bytes),
+                Stretch::Base(range) => {
+                    give(&joined.split());
+                    let mut from = range.start;
+                    while from < range.end {
+                        let to = range.end.min(from.saturating_add(LOAD_BYTES_MAX));
+                        give(&self.splice.base().read(from..to)?);
+                        from = to;
+                    }
+                }
+            }
+        }
+        give(&joined);
+        Ok(())
+    }
+}
+
+/// The range of a read, cut to what there is and to [`READ_BYTES_MAX`].
+fn window(size: usize, offset: u64, length: usize) -> Range<usize> {
+    let start = usize::try_from(offset).unwrap_or(size).min(size);
+    start..start.saturating_add(length.min(READ_BYTES_MAX)).min(size)
+}
