@@ -24,11 +24,6 @@ impl Default for Settings {
     }
 }
 
-#[sluice_sdk::on_prepare]
-fn prepare() -> Result<(), settings::Error> {
-    settings::load::<Settings>().map(drop)
-}
-
 #[sluice_sdk::on_end_of_data]
 fn tag() -> Result<(), Box<dyn std::error::Error>> {
     let settings: Settings = settings::load()?;
