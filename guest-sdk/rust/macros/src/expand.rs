@@ -4,7 +4,7 @@
 //! wrong is said at the place where it stands, in a sentence.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Error, ItemFn, LitStr, ReturnType, Token};
@@ -27,7 +27,7 @@ fn bind(event: &Event, arguments: TokenStream, function: &ItemFn) -> Result<Toke
     let written = function.sig.inputs.len();
     let parameters = event.parameters.iter().enumerate().map(|(index, parameter)| {
         let prefix = if index < written { "" } else { "_" };
-        let (name, owned) = (format_ident!("{prefix}{}", parameter.name), &parameter.owned);
+        let (name, owned) = (local(&format!("{prefix}{}", parameter.name)), &parameter.owned);
         quote!(#name: #owned)
     });
     let returns = &event.returns;
@@ -58,16 +58,26 @@ fn bind(event: &Event, arguments: TokenStream, function: &ItemFn) -> Result<Toke
 fn call(event: &Event, function: &ItemFn) -> TokenStream {
     let handler = &function.sig.ident;
     let values = event.parameters.iter().zip(&function.sig.inputs).map(|(parameter, written)| {
-        let name = Ident::new(parameter.name, Span::call_site());
-        quote_spanned!(written.span()=> &#name)
+        let name = local(parameter.name);
+        quote_spanned!(ours_at(written.span())=> &#name)
     });
-    let call = quote_spanned!(handler.span()=> #handler(#(#values),*));
+    let call = quote_spanned!(ours_at(handler.span())=> #handler(#(#values),*));
     let span = match &function.sig.output {
         ReturnType::Default => handler.span(),
         ReturnType::Type(_, written) => written.span(),
     };
     let converts = &event.converts;
-    quote_spanned!(span=> ::sluice_sdk::__private::#converts(#call))
+    quote_spanned!(ours_at(span)=> ::sluice_sdk::__private::#converts(#call))
+}
+
+/// A name that no handler's name can be taken for: `fn reply(verb: &str, reply: &Reply)` is a handler like any other.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// Errors show the author's line, yet lints know that the author did not write it.
+fn ours_at(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
 }
 
 fn judge_signature(event: &Event, function: &ItemFn) -> Result<(), Error> {
