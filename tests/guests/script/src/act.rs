@@ -1,0 +1,83 @@
+//! What a script can do besides its verdict: edits, variables, a line in the log, and what no sink should do.
+
+use sluice_sdk::message_draft::{self, Position};
+use sluice_sdk::{Notify, ReversePath, blob, ehlo, envelope_draft, log, message, session};
+
+use crate::say::{address, number, pair};
+use crate::{Wrong, misbehave};
+
+/// Carries out one step.
+pub(crate) fn act(word: &str, rest: &str) -> Result<(), Wrong> {
+    let done = match word {
+        "header" => {
+            let (name, value) = pair(rest)?;
+            message_draft::add_header(Position::Bottom, name, &expanded(value))
+        }
+        "prepend" => {
+            let (name, value) = pair(rest)?;
+            message_draft::add_header(Position::Top, name, &expanded(value))
+        }
+        "replace" => {
+            let (name, value) = pair(rest)?;
+            message_draft::replace_header(name, 0, value)
+        }
+        "remove" => message_draft::remove_headers(rest).map(drop),
+        "rewrite-message" => {
+            blob::create(rest.replace("/n", "\r\n").as_bytes()).and_then(message_draft::rewrite)
+        }
+        "revert" => {
+            message_draft::revert();
+            Ok(())
+        }
+        "remember" => {
+            let (key, value) = pair(rest)?;
+            session::set_variable(key, value.as_bytes())
+        }
+        "keep" => {
+            let (key, value) = pair(rest)?;
+            message::set_variable(key, value.as_bytes())
+        }
+        "score" => {
+            let (name, value) = pair(rest)?;
+            message::set_score(name, number(value)?)
+        }
+        "log" => {
+            log::info(rest);
+            Ok(())
+        }
+        "offer" => ehlo::offer(rest, None),
+        "hide" => ehlo::hide(rest),
+        "offer-parameter" => {
+            let (verb, keyword) = pair(rest)?;
+            ehlo::offer_parameter(verb, keyword)
+        }
+        "from-null" => envelope_draft::set_mail_from(&ReversePath::Null),
+        "from" => envelope_draft::set_mail_from(&ReversePath::Mailbox(address(rest)?)),
+        "add-recipient" => envelope_draft::add_recipient(&address(rest)?, Notify::empty()).map(drop),
+        "redirect" => {
+            let (id, to) = pair(rest)?;
+            envelope_draft::redirect(number(id)?, &[address(to)?]).map(drop)
+        }
+        "discard-recipient" => envelope_draft::discard(number(rest)?, "script"),
+        "quarantine-recipient" => envelope_draft::quarantine(number(rest)?, "script"),
+        "fork" => envelope_draft::fork(&[number(rest)?]).map(drop),
+        "tarpit" => session::tarpit(number(rest)?),
+        other => return misbehave::misbehave(other, rest),
+    };
+    done.map_err(|error| format!("{word}: {error:?}"))
+}
+
+/// `<key>` stands for what this installation remembered in the session, `<<key>>` for what it kept with the message.
+fn expanded(value: &str) -> String {
+    let text = |bytes: Option<Vec<u8>>| {
+        bytes.map_or_else(|| "none".to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let inside = |open: &str, close: &str| value.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    if let Some(key) = inside("<<", ">>") {
+        return text(message::get_variable(key));
+    }
+    match inside("<", ">") {
+        Some(key) => text(session::get_variable(key)),
+        None => value.to_owned(),
+    }
+}

@@ -1,0 +1,200 @@
+//! Says and does at each event what its settings say, so that a dialogue can ask for any verdict of any event.
+//!
+//! The setting `on-rcpt-to` is the script of that event; `on-rcpt-to:ann` goes first where the recipient's local-part is
+//! `ann` (for commands and replies the verb stands there, at stages `again` from the second attempt on). A script is a list
+//! of steps between semicolons: actions ([`act`]) and, as the last one, a verdict ([`say`]). Without a script: no opinion.
+
+mod act;
+mod misbehave;
+mod say;
+
+use say::Said;
+use sluice_sdk::on_disconnect::Totals;
+use sluice_sdk::{
+    Address, Parameter, Reply, ReversePath, event, log, on_connect, on_data, on_end_of_data,
+    on_inbound_command, on_post_categorize, on_rcpt_to, on_rejected, settings,
+};
+
+/// What is wrong with a script; a fault of the call.
+type Wrong = String;
+
+#[sluice_sdk::on_self_test]
+fn self_test() -> Result<(), String> {
+    settings::get("on-self-test").map_or(Ok(()), |script| match say::read(&script, &[])? {
+        Said::Fail(refusal) => Err(refusal.reply.map(|reply| reply.to_string()).unwrap_or_default()),
+        _ => Ok(()),
+    })
+}
+
+#[sluice_sdk::on_prepare]
+fn prepare() -> Result<(), String> {
+    settings::get("on-prepare").map_or(Ok(()), Err)
+}
+
+#[sluice_sdk::on_connect]
+fn connect() -> Result<on_connect::Verdict, Wrong> {
+    use on_connect::Verdict;
+    Ok(match run("on-connect", "", &[])? {
+        Said::Continue => Verdict::Continue,
+        Said::Done => Verdict::Done,
+        Said::Greet(text) => Verdict::Greet(text),
+        Said::Defer(refusal) => Verdict::Defer(refusal),
+        Said::Reject(refusal) => Verdict::Reject(refusal),
+        Said::Disconnect(reply) => Verdict::Disconnect(reply),
+        other => return Err(other.out_of_place()),
+    })
+}
+
+#[sluice_sdk::on_helo]
+fn helo(greeting: &str, name: &str) -> Result<on_data::Verdict, Wrong> {
+    gate(run("on-helo", name, &[("greeting", greeting)])?)
+}
+
+#[sluice_sdk::on_mail_from]
+fn mail_from(reverse_path: &ReversePath, parameters: &[Parameter]) -> Result<on_data::Verdict, Wrong> {
+    let local = reverse_path.address().map(|address| address.local.clone()).unwrap_or_default();
+    let parameters: Vec<String> = parameters.iter().map(|parameter| parameter.keyword.clone()).collect();
+    gate(run("on-mail-from", &local, &[("parameters", &parameters.join(" "))])?)
+}
+
+#[sluice_sdk::on_rcpt_to]
+fn rcpt_to(recipient: &Address) -> Result<on_rcpt_to::Verdict, Wrong> {
+    use on_rcpt_to::Verdict;
+    Ok(match run("on-rcpt-to", &recipient.local, &[("recipient", &recipient.to_string())])? {
+        Said::Continue => Verdict::Continue,
+        Said::Done => Verdict::Done,
+        Said::Claim => Verdict::Claim,
+        Said::Rewrite(addresses) => Verdict::Rewrite(addresses),
+        Said::Discard(reason) => Verdict::Discard(reason),
+        Said::Defer(refusal) => Verdict::Defer(refusal),
+        Said::Reject(refusal) => Verdict::Reject(refusal),
+        Said::Disconnect(reply) => Verdict::Disconnect(reply),
+        other => return Err(other.out_of_place()),
+    })
+}
+
+#[sluice_sdk::on_data]
+fn data() -> Result<on_data::Verdict, Wrong> {
+    gate(run("on-data", "", &[])?)
+}
+
+#[sluice_sdk::on_end_of_data]
+fn end_of_data() -> Result<on_end_of_data::Verdict, Wrong> {
+    use on_end_of_data::Verdict;
+    Ok(match run("on-end-of-data", "", &[])? {
+        Said::Continue => Verdict::Continue,
+        Said::Done => Verdict::Done,
+        Said::Defer(refusal) => Verdict::Defer(refusal),
+        Said::Reject(refusal) => Verdict::Reject(refusal),
+        Said::Discard(reason) => Verdict::Discard(reason),
+        Said::Quarantine(reason) => Verdict::Quarantine(reason),
+        Said::Disconnect(reply) => Verdict::Disconnect(reply),
+        other => return Err(other.out_of_place()),
+    })
+}
+
+#[sluice_sdk::on_inbound_command]
+fn command(
+    verb: &str,
+    argument: &str,
+    input: &[u8],
+    state: &[u8],
+) -> Result<on_inbound_command::Answer, Wrong> {
+    use on_inbound_command::{Answer, Dialogue, Input};
+    let (input, state) = (String::from_utf8_lossy(input), String::from_utf8_lossy(state));
+    let subject = if state.is_empty() { verb.to_owned() } else { format!("{verb}:{state}") };
+    let more =
+        |reply, input, state: String| Answer::More(Dialogue { reply, input, state: state.into_bytes() });
+    let facts = [("argument", argument), ("input", &input), ("state", &state)];
+    Ok(match run("on-inbound-command", &subject, &facts)? {
+        Said::Continue => Answer::Continue,
+        Said::Answer(reply) => Answer::Answer(reply),
+        Said::Line { reply, state } => more(reply, Input::Line, state),
+        Said::Octets { count, reply, state } => more(reply, Input::Octets(count), state),
+        Said::Defer(refusal) => Answer::Defer(refusal),
+        Said::Reject(refusal) => Answer::Reject(refusal),
+        Said::Disconnect(reply) => Answer::Disconnect(reply),
+        other => return Err(other.out_of_place()),
+    })
+}
+
+#[sluice_sdk::on_reply]
+fn reply(verb: &str, reply: &Reply) -> Result<Option<Reply>, Wrong> {
+    Ok(match run("on-reply", verb, &[("reply", &reply.to_string())])? {
+        Said::Continue => None,
+        Said::Answer(reply) => Some(reply),
+        other => return Err(other.out_of_place()),
+    })
+}
+
+#[sluice_sdk::on_rejected]
+fn rejected(verb: &str, by: &str, reply: &Reply) -> Result<on_rejected::Action, Wrong> {
+    Ok(match run("on-rejected", verb, &[("by", by), ("reply", &reply.to_string())])? {
+        Said::Continue => on_rejected::Action::Continue,
+        Said::Disconnect(_) => on_rejected::Action::Disconnect,
+        other => return Err(other.out_of_place()),
+    })
+}
+
+#[sluice_sdk::on_transaction_end]
+fn transaction_end(outcome: &str) {
+    log::info(format!("transaction {outcome}"));
+}
+
+#[sluice_sdk::on_disconnect]
+fn disconnect(cause: &str, totals: &Totals) {
+    log::info(format!("session {cause}, {} messages", totals.messages));
+}
+
+#[sluice_sdk::on_transport_submission]
+fn transport_submission() -> Result<on_post_categorize::Verdict, Wrong> {
+    stage("on-transport-submission")
+}
+
+#[sluice_sdk::on_pre_categorize]
+fn pre_categorize() -> Result<on_post_categorize::Verdict, Wrong> {
+    stage("on-pre-categorize")
+}
+
+#[sluice_sdk::on_post_categorize]
+fn post_categorize() -> Result<on_post_categorize::Verdict, Wrong> {
+    stage("on-post-categorize")
+}
+
+fn gate(said: Said) -> Result<on_data::Verdict, Wrong> {
+    use on_data::Verdict;
+    Ok(match said {
+        Said::Continue => Verdict::Continue,
+        Said::Done => Verdict::Done,
+        Said::Defer(refusal) => Verdict::Defer(refusal),
+        Said::Reject(refusal) => Verdict::Reject(refusal),
+        Said::Disconnect(reply) => Verdict::Disconnect(reply),
+        other => return Err(other.out_of_place()),
+    })
+}
+
+fn stage(name: &str) -> Result<on_post_categorize::Verdict, Wrong> {
+    use on_post_categorize::{Pause, Verdict};
+    let subject = if event::attempt() > 1 { "again" } else { "" };
+    let state = String::from_utf8_lossy(&event::state()).into_owned();
+    Ok(match run(name, subject, &[("state", &state)])? {
+        Said::Continue => Verdict::Continue,
+        Said::Done => Verdict::Done,
+        Said::Wait { seconds, state } => {
+            Verdict::Defer(Pause { wait: seconds, state: state.into_bytes(), reason: "script".to_owned() })
+        }
+        Said::Fail(refusal) => Verdict::Fail(refusal),
+        Said::Discard(reason) => Verdict::Discard(reason),
+        Said::Quarantine(reason) => Verdict::Quarantine(reason),
+        other => return Err(other.out_of_place()),
+    })
+}
+
+/// The script of `event` for `subject`, carried out; `{name}` in it stands for what the facts say.
+fn run(event: &str, subject: &str, facts: &[(&str, &str)]) -> Result<Said, Wrong> {
+    let own = (!subject.is_empty()).then(|| settings::get(&format!("{event}:{subject}"))).flatten();
+    match own.or_else(|| settings::get(event)) {
+        Some(script) => say::read(&script, facts),
+        None => Ok(Said::Continue),
+    }
+}
