@@ -4,6 +4,8 @@
 //! The heart is [`Session`], the server's side of a dialogue: the loop around it does what each [`Action`] says.
 
 pub mod address;
+pub mod command;
+pub mod data;
 pub mod envelope;
 pub mod extensions;
 pub mod facts;
@@ -18,6 +20,8 @@ pub mod session;
 pub mod time;
 
 pub use address::{AddressError, Domain, Mailbox};
+pub use command::{Command, CommandError};
+pub use data::DataReader;
 pub use envelope::{Envelope, Recipient, RecipientId, RecipientState};
 pub use extensions::{OfferError, Offers, ParameterVerb};
 pub use facts::{Facts, Greeting, Identity, Protocol, TlsFacts};
