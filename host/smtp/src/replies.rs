@@ -145,3 +145,12 @@ pub const DRAINED_TOO_MUCH: Reply = reply(421, [7, 0], "Too much input, closing 
 pub const TIMED_OUT: Reply = reply(421, [4, 2], "Waited too long, closing the session");
 /// RFC 5321 §3.8.
 pub const SHUTTING_DOWN: Reply = reply(421, [3, 2], "Shutting down, try again later");
+
+/// More sessions than the server or the client's address may have.
+pub const CONNECTIONS_TOO_MANY: Reply = reply(421, [3, 2], "Too many connections, try again later");
+/// RFC 5321 §6.3: more Received fields than any way has hops (RFC 3463 X.4.6).
+pub const MESSAGE_LOOP: Reply = reply(554, [4, 6], "The message goes in circles");
+/// A recipient that another transaction has to bring: its owner has a say in the content.
+pub const TRANSACTION_OF_ITS_OWN: Reply = reply(452, [5, 3], "Send again for this recipient");
+/// What a recipient's last attempt came to when its mailbox could not be written.
+pub const MAILBOX_UNAVAILABLE: Reply = reply(450, [2, 0], "Mailbox unavailable");
