@@ -150,8 +150,7 @@ impl Command {
     }
 
     /// Whether it brings no message nearer.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         let idle = matches!(self, Self::Help | Self::Verify | Self::Expand | Self::Noop | Self::Reset);
         idle || matches!(self, Self::Greet { .. })
     }

@@ -178,13 +178,13 @@ impl Offers {
     }
 
     /// Starts anew for another greeting; what the session has used stays fixed.
-    pub fn renew(&mut self, mut fresh: Self) {
+    pub(crate) fn renew(&mut self, mut fresh: Self) {
         fresh.used = self.used;
         *self = fresh;
     }
 
     /// From here on nobody may hide it.
-    pub fn mark_used(&mut self, extension: Extension) {
+    pub(crate) fn mark_used(&mut self, extension: Extension) {
         self.used |= extension.bit();
     }
 
@@ -221,7 +221,7 @@ impl Offers {
     }
 
     /// Each line of the reply behind its first one, led by LF.
-    pub fn write_lines(&self, out: &mut String) {
+    pub(crate) fn write_lines(&self, out: &mut String) {
         for extension in EXTENSIONS.into_iter().filter(|extension| self.has(*extension)) {
             out.push('\n');
             out.push_str(extension.keyword());

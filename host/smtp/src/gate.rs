@@ -168,9 +168,9 @@ pub enum By {
 pub enum TransactionOutcome {
     /// 250 to the dot, and ours.
     Committed,
-    /// 4xx to DATA or the dot.
+    /// 4xx to the dot.
     Deferred,
-    /// 5xx to DATA or the dot.
+    /// 5xx to the dot.
     Rejected,
     /// 250 to the dot, and nothing kept.
     Discarded,

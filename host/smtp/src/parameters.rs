@@ -107,7 +107,7 @@ pub(crate) fn is_keyword(text: &str) -> bool {
 }
 
 /// Reads what follows a path: parameters apart by spaces. `None` when one is malformed or comes twice.
-pub fn parse_all(text: &str) -> Option<Vec<Parameter>> {
+pub(crate) fn parse_all(text: &str) -> Option<Vec<Parameter>> {
     let mut parameters = Vec::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         let parameter = Parameter::parse(word)?;

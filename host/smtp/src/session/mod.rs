@@ -1,17 +1,42 @@
 //! The server's side of a dialogue, as a state machine: bytes in, an [`Action`] out.
+//!
+//! Promises EVENTS' order of checks, one reply for each command and one for each dot, and the same replies for the same bytes
+//! wherever they were cut. Every question to the loop is a value; an answer that never comes counts as a refusal. What a
+//! command does is queued as tasks and performed one by one, so that any of them may stop to ask. Leaves out time, sockets
+//! and whose tenant it is.
 
+mod answer;
+mod commands;
+mod content;
+mod dialogue;
+mod greeting;
+mod input;
+mod recipient;
 mod settings;
+mod transaction;
+
+#[cfg(test)]
+mod dialogues;
 
 use crate::address::Mailbox;
 use crate::envelope::{Envelope, Recipient};
 use crate::extensions::Offers;
 use crate::facts::Facts;
-use crate::gate::{Decision, Gate, Heeded, Notice};
+use crate::gate::{Decision, DisconnectCause, Gate, Heeded, Notice, NoticeKind, Totals, TransactionOutcome};
 use crate::interest::Interest;
+use crate::replies;
 use crate::reply::Reply;
+use answer::Outgoing;
 use bytes::{Bytes, BytesMut};
+use content::Content;
+use dialogue::{CommandWork, Turn};
+use greeting::GreetingWork;
+use input::Input;
+use recipient::RecipientWork;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+use transaction::Transaction;
 
 pub use settings::{BareNewlines, Settings};
 
@@ -63,7 +88,7 @@ pub enum RecipientStanding {
 }
 
 /// Whether there is room for a message; answers [`Action::Admit`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// There is.
     Room,
@@ -74,21 +99,97 @@ pub enum Admission {
 /// One dialogue, from connect to close.
 #[derive(Debug)]
 pub struct Session {
+    settings: Arc<Settings>,
     facts: Arc<Facts>,
     envelope: Arc<Envelope>,
     offers: Offers,
     interest: Interest,
-    settings: Arc<Settings>,
+    input: Input,
     output: BytesMut,
+    phase: Phase,
+    /// What is still to be done before more is read.
+    tasks: VecDeque<Task>,
+    /// What the loop owes an answer to.
+    question: Option<Question>,
+    /// Set from MAIL's 250 on.
+    transaction: Option<Transaction>,
+    /// Whether the loop holds a content that it was told to begin, and not yet to complete or drop.
+    content_open: bool,
+    pipelining_noted: bool,
+    idle_commands: u32,
+    unknown_commands: u32,
+    totals: Totals,
+    /// Why there will be no more input.
+    ending: Option<DisconnectCause>,
+}
+
+/// What the next bytes are.
+#[derive(Debug)]
+enum Phase {
+    /// Nothing was said yet.
+    Silent,
+    Commands,
+    /// on-connect rejected: QUIT is all that is served (RFC 5321 §3.1).
+    Refused,
+    Dialogue(Box<Turn>),
+    Content(Box<Content>),
+    Over,
+}
+
+/// What a step does before it reads on.
+#[derive(Debug)]
+enum Task {
+    Ask(Question),
+    Send(Outgoing),
+    BeginContent,
+    AbortContent,
+    EndTransaction(TransactionOutcome),
+    ClearTransaction,
+    Finish(DisconnectCause),
+    TellDisconnect(DisconnectCause),
+}
+
+/// What the loop is asked, with the work that waits for its answer.
+#[derive(Debug)]
+enum Question {
+    Connect,
+    Helo(Box<GreetingWork>),
+    Command(Box<CommandWork>),
+    Admit { announced: Option<u64> },
+    MailFrom,
+    Resolve(Box<RecipientWork>),
+    RcptTo(Box<RecipientWork>),
+    Data,
+    EndOfData,
+    Complete(TransactionOutcome),
+    Reply(Box<Outgoing>),
+    Told(Box<Notice>),
 }
 
 impl Session {
-    /// One that has not said anything yet; its first step asks [`Gate::Connect`].
+    /// One that has not said anything yet; its first step asks [`Gate::Connect`]. Bytes that were received before that are
+    /// an early talker's.
     #[must_use]
     pub fn new(settings: Arc<Settings>, facts: Facts) -> Self {
-        let offers = Offers::new(settings.limits.message_bytes_max);
-        let (facts, envelope) = (Arc::new(facts), Arc::default());
-        Self { settings, facts, envelope, offers, interest: Interest::default(), output: BytesMut::new() }
+        Self {
+            settings,
+            facts: Arc::new(facts),
+            envelope: Arc::default(),
+            offers: Offers::none(),
+            interest: Interest::default(),
+            input: Input::default(),
+            output: BytesMut::new(),
+            phase: Phase::Silent,
+            tasks: VecDeque::new(),
+            question: None,
+            transaction: None,
+            content_open: false,
+            pipelining_noted: false,
+            idle_commands: 0,
+            unknown_commands: 0,
+            totals: Totals::default(),
+            ending: None,
+        }
     }
 
     /// What is worth asking and telling from now on.
@@ -97,48 +198,101 @@ impl Session {
     }
 
     /// What the socket gave.
-    pub fn receive(&mut self, _bytes: &[u8]) {}
+    pub fn receive(&mut self, bytes: &[u8]) {
+        self.totals.received =
+            self.totals.received.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if !matches!(self.phase, Phase::Over) {
+            self.input.bytes.extend_from_slice(bytes);
+        }
+    }
 
-    /// The client closed its side.
-    pub fn receive_end(&mut self) {}
+    /// The client closed its side; what it sent before is still served.
+    pub fn receive_end(&mut self) {
+        self.end_with(DisconnectCause::ClientClosed);
+    }
 
     /// The wait of [`Action::Read`] passed.
-    pub fn time_out(&mut self) {}
+    pub fn time_out(&mut self) {
+        self.end_with(DisconnectCause::TimedOut);
+    }
 
-    /// The server stops: the session ends with 421 at the next command, not inside a message.
-    pub fn shut_down(&mut self) {}
+    /// The server stops: the session ends with 421 when it would wait for a command, not inside a content.
+    pub fn shut_down(&mut self) {
+        self.ending.get_or_insert(DisconnectCause::ShuttingDown);
+    }
 
-    /// The connection broke.
-    pub fn fail(&mut self) {}
+    /// The connection broke; no reply will arrive.
+    pub fn fail(&mut self) {
+        self.question = None;
+        self.finish(DisconnectCause::Failed);
+    }
 
-    /// Decides what is next; never blocks.
+    /// Decides what is next; never blocks. A question that was not answered counts as refused.
     pub fn step(&mut self) -> Action {
-        let _ = (&self.settings, &self.interest);
-        Action::Close
+        self.take_silence_as_no();
+        loop {
+            let action = match self.tasks.pop_front() {
+                Some(task) => self.perform(task),
+                None => self.advance(),
+            };
+            if let Some(action) = action {
+                return action;
+            }
+        }
     }
 
     /// Answers [`Action::Ask`] and [`Action::Tell`].
-    pub fn decide(&mut self, _decision: Decision) -> Heeded {
-        Heeded::Taken
+    pub fn decide(&mut self, decision: Decision) -> Heeded {
+        match self.question.take() {
+            Some(Question::Connect) => self.connect_decided(decision),
+            Some(Question::Helo(work)) => self.greeting_decided(*work, decision),
+            Some(Question::Command(work)) => self.command_decided(*work, decision),
+            Some(Question::MailFrom) => self.mail_decided(decision),
+            Some(Question::RcptTo(work)) => self.recipient_decided(work, decision),
+            Some(Question::Data) => self.data_decided(decision),
+            Some(Question::EndOfData) => self.end_of_data_decided(decision),
+            Some(Question::Reply(outgoing)) => self.reply_decided(*outgoing, decision),
+            Some(Question::Told(_)) => self.notice_decided(decision),
+            other => {
+                self.question = other;
+                Heeded::Ignored("no gate was asked")
+            }
+        }
     }
 
-    /// Answers [`Action::Resolve`].
-    pub fn judge_recipient(&mut self, _standing: RecipientStanding) {}
-
-    /// Answers [`Action::Admit`].
-    pub fn admit(&mut self, _admission: Admission) {}
-
-    /// Answers [`Action::Complete`]: 250 once it is durable, else why not.
-    pub fn content_stored(&mut self, _reply: Reply) {}
-
-    /// The replies to write, and their buffer back to the session when they are written.
-    pub fn output(&mut self) -> &mut BytesMut {
-        &mut self.output
+    /// Answers [`Action::Resolve`]; without that question it does nothing.
+    pub fn judge_recipient(&mut self, standing: RecipientStanding) {
+        match self.question.take() {
+            Some(Question::Resolve(work)) => self.recipient_judged(work, standing),
+            other => self.question = other,
+        }
     }
 
-    /// The replies to write.
+    /// Answers [`Action::Admit`]; without that question it does nothing.
+    pub fn admit(&mut self, admission: Admission) {
+        match self.question.take() {
+            Some(Question::Admit { .. }) => self.admission_decided(admission),
+            other => self.question = other,
+        }
+    }
+
+    /// Answers [`Action::Complete`]: 250 once it is durable, else why not. Without that question it does nothing.
+    pub fn content_stored(&mut self, reply: Reply) {
+        match self.question.take() {
+            Some(Question::Complete(outcome)) => self.completed(reply, outcome),
+            other => self.question = other,
+        }
+    }
+
+    /// The replies to write; at each [`Action`] whatever was answered so far.
     pub fn take_output(&mut self) -> Bytes {
-        self.output.split().freeze()
+        std::mem::take(&mut self.output).freeze()
+    }
+
+    /// Whether there are replies to write.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        !self.output.is_empty()
     }
 
     /// What is known of the session. Cheap to clone; a clone that is dropped before the next step costs nothing.
@@ -163,14 +317,132 @@ impl Session {
         Arc::make_mut(&mut self.envelope)
     }
 
-    /// The recipient that [`Gate::RcptTo`] is about, as it would enter the envelope.
+    /// The recipient that [`Action::Resolve`] or [`Gate::RcptTo`] is about, as it would enter the envelope.
     #[must_use]
     pub fn candidate(&self) -> Option<&Recipient> {
-        None
+        match &self.question {
+            Some(Question::Resolve(work) | Question::RcptTo(work)) => Some(&work.candidate),
+            _ => None,
+        }
     }
 
     /// What EHLO offers; sinks edit it in [`Gate::Helo`].
     pub fn offers(&mut self) -> &mut Offers {
         &mut self.offers
+    }
+
+    /// What was in the session so far; without how long it lasted.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        Totals { messages: self.facts.messages, ..self.totals }
+    }
+
+    fn end_with(&mut self, cause: DisconnectCause) {
+        self.ending = Some(cause);
+    }
+
+    fn perform(&mut self, task: Task) -> Option<Action> {
+        match task {
+            Task::Ask(question) => return Some(self.ask(question)),
+            Task::Send(outgoing) => self.send_or_ask(outgoing),
+            Task::BeginContent => return self.begin_content(),
+            Task::AbortContent => return self.abort_content(),
+            Task::EndTransaction(outcome) => self.end_transaction(outcome),
+            Task::ClearTransaction => self.clear_transaction(),
+            Task::Finish(cause) => self.finish(cause),
+            Task::TellDisconnect(cause) => {
+                if self.interest.wants_notice(NoticeKind::Disconnect) {
+                    let notice = Notice::Disconnect { cause, totals: self.totals() };
+                    return Some(self.ask(Question::Told(Box::new(notice))));
+                }
+            }
+        }
+        None
+    }
+
+    /// Nothing is left to do: reads on.
+    fn advance(&mut self) -> Option<Action> {
+        match std::mem::replace(&mut self.phase, Phase::Commands) {
+            Phase::Silent => self.open(),
+            Phase::Commands => return self.next_command(),
+            Phase::Refused => {
+                self.phase = Phase::Refused;
+                return self.next_command();
+            }
+            Phase::Dialogue(turn) => return self.next_turn(turn),
+            Phase::Content(content) => return self.next_content(content),
+            Phase::Over => {
+                self.phase = Phase::Over;
+                return Some(Action::Close);
+            }
+        }
+        None
+    }
+
+    /// There is too little input to go on with.
+    fn starve(&mut self, wait_max: Duration) -> Option<Action> {
+        let is_in_content = matches!(self.phase, Phase::Content(_));
+        match self.ending {
+            Some(DisconnectCause::ShuttingDown) if !is_in_content => self.send("", replies::SHUTTING_DOWN),
+            None | Some(DisconnectCause::ShuttingDown) => {
+                self.input.release();
+                // Tasks come and go with each command: an idle session needs no room for them.
+                self.tasks = VecDeque::new();
+                return Some(Action::Read { wait_max });
+            }
+            Some(DisconnectCause::TimedOut) => {
+                self.violate(crate::gate::Violation::TimedOut, "");
+                self.send("", replies::TIMED_OUT);
+            }
+            Some(cause) => self.finish(cause),
+        }
+        None
+    }
+
+    fn ask(&mut self, question: Question) -> Action {
+        let action = action(&question);
+        self.question = Some(question);
+        action
+    }
+
+    /// Fail closed: what nobody answered is not allowed. Whoever was only told had its chance.
+    fn take_silence_as_no(&mut self) {
+        match self.question {
+            None => {}
+            Some(Question::Resolve(_)) => self.judge_recipient(RecipientStanding::Undecided),
+            Some(Question::Admit { .. }) => self.admit(Admission::Full),
+            Some(Question::Complete(_)) => {
+                self.tasks.push_back(Task::AbortContent);
+                self.content_stored(replies::STORAGE_UNAVAILABLE);
+            }
+            Some(Question::Reply(_) | Question::Told(_)) => {
+                self.decide(Decision::proceed());
+            }
+            Some(_) => {
+                self.decide(Decision::defer());
+            }
+        }
+    }
+}
+
+fn action(question: &Question) -> Action {
+    match question {
+        Question::Connect => Action::Ask(Gate::Connect),
+        Question::Helo(work) => {
+            Action::Ask(Gate::Helo { greeting: work.greeting, name: work.name.clone().into() })
+        }
+        Question::Command(work) => Action::Ask(work.gate()),
+        Question::Admit { announced } => Action::Admit { announced: *announced },
+        Question::MailFrom => Action::Ask(Gate::MailFrom),
+        Question::Resolve(work) => Action::Resolve(work.candidate.address.clone()),
+        Question::RcptTo(work) => {
+            let Recipient { address, parameters, .. } = &work.candidate;
+            Action::Ask(Gate::RcptTo { recipient: address.clone(), parameters: parameters.clone() })
+        }
+        Question::Data => Action::Ask(Gate::Data),
+        Question::EndOfData => Action::Ask(Gate::EndOfData),
+        Question::Complete(_) => Action::Complete,
+        Question::Reply(outgoing) => Action::Ask(Gate::of_reply(outgoing)),
+        Question::Told(notice) => Action::Tell((**notice).clone()),
     }
 }

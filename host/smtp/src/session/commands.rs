@@ -1,0 +1,174 @@
+//! From a line to what is done about it, in EVENTS' order of checks: line and syntax, sequence and limits,
+//! on-inbound-command, and then the command's own.
+
+use super::answer::Label;
+use super::dialogue::CommandWork;
+use super::input::{LineFlaw, LineLimits, Taken};
+use super::{Action, Phase, Question, Session, Task};
+use crate::command::Command;
+use crate::extensions::Extension;
+use crate::gate::{DisconnectCause, TransactionOutcome, Violation};
+use crate::replies;
+use crate::reply::Reply;
+
+impl Session {
+    /// Takes the next line, or asks for more input.
+    pub(crate) fn next_command(&mut self) -> Option<Action> {
+        let limits = &self.settings.limits;
+        let line_max = limits.command_line_bytes_max;
+        let wait_max = limits.command_wait_max;
+        match self.input.take_line(LineLimits { line_max, drain_max: limits.command_drain_bytes_max }) {
+            Taken::Unfinished => return self.starve(wait_max),
+            Taken::Endless => self.send_endless(),
+            Taken::Flawed(flaw) => self.send_flawed("", flaw),
+            Taken::Line(line) => match std::str::from_utf8(&line) {
+                Ok(line) => self.command_line(line),
+                Err(_) => self.send("", replies::LINE_MALFORMED),
+            },
+        }
+        None
+    }
+
+    /// A line that is never read as a command, nor as two.
+    pub(crate) fn send_flawed(&mut self, verb: impl Into<Label>, flaw: LineFlaw) {
+        let (violation, reply) = match flaw {
+            LineFlaw::BareLineFeed => (Violation::BareLineFeed, replies::LINE_BARE_LINE_FEED),
+            LineFlaw::BareCarriageReturn => {
+                (Violation::BareCarriageReturn, replies::LINE_BARE_CARRIAGE_RETURN)
+            }
+            LineFlaw::TooLong => (Violation::LineTooLong, replies::LINE_TOO_LONG),
+        };
+        self.violate(violation, "command");
+        self.send(verb, reply);
+    }
+
+    /// A line that never ends.
+    pub(crate) fn send_endless(&mut self) {
+        self.violate(Violation::LineTooLong, "command");
+        self.send("", replies::DRAINED_TOO_MUCH);
+    }
+
+    /// What the host does, once nothing stands against it.
+    pub(crate) fn execute(&mut self, command: Command) {
+        match command {
+            Command::Greet { greeting, name } => self.greet(greeting, name),
+            Command::Mail { reverse_path, parameters, needs } => self.mail(reverse_path, parameters, needs),
+            Command::Rcpt { forward_path, parameters, needs } => self.rcpt(forward_path, parameters, needs),
+            Command::Data => self.data(),
+            Command::Reset => {
+                if self.transaction.is_some() {
+                    self.tasks.push_back(Task::EndTransaction(TransactionOutcome::Reset));
+                }
+                self.send("RSET", replies::OK);
+            }
+            Command::Noop => self.send("NOOP", replies::OK),
+            Command::Help => self.send("HELP", replies::HELP),
+            Command::Verify => self.send("VRFY", replies::VERIFY_BY_SENDING),
+            Command::Expand => self.send("EXPN", replies::COMMAND_NOT_SERVED),
+            Command::Quit => {
+                self.send("QUIT", replies::GOODBYE);
+                self.tasks.push_back(Task::Finish(DisconnectCause::ClientQuit));
+            }
+            Command::NotServed(verb) => self.send(verb, replies::COMMAND_NOT_SERVED),
+            Command::Unknown(verb) => {
+                self.unknown_commands = self.unknown_commands.saturating_add(1);
+                self.violate(Violation::UnknownCommand, &verb);
+                if self.unknown_commands > self.settings.limits.unknown_commands_max {
+                    return self.send_too_many_errors(verb.into_string());
+                }
+                self.send(verb.into_string(), replies::COMMAND_UNKNOWN);
+            }
+        }
+    }
+
+    fn command_line(&mut self, line: &str) {
+        let command = match Command::parse(line) {
+            Ok(command) => command,
+            Err(error) if matches!(self.phase, Phase::Refused) => {
+                return self.send(error.verb, replies::ONLY_QUIT);
+            }
+            Err(error) => return self.send(error.verb, error.reply),
+        };
+        self.note_pipelining(&command);
+        if let Some(reply) = self.out_of_sequence(&command) {
+            return self.refuse_sequence(&command, reply);
+        }
+        if command.is_idle() {
+            self.idle_commands = self.idle_commands.saturating_add(1);
+            if self.idle_commands > self.settings.limits.idle_commands_max {
+                return self.send_too_many_errors(label(&command));
+            }
+        }
+        if self.interest.wants_command(command.verb()) {
+            let work = CommandWork::new(command, line);
+            self.tasks.push_back(Task::Ask(Question::Command(Box::new(work))));
+        } else {
+            self.execute(command);
+        }
+    }
+
+    /// RFC 5321 §4.1.4, and the limits that a command would pass.
+    fn out_of_sequence(&self, command: &Command) -> Option<Reply> {
+        if matches!(self.phase, Phase::Refused) && *command != Command::Quit {
+            return Some(replies::ONLY_QUIT);
+        }
+        let limits = &self.settings.limits;
+        match (command, &self.transaction) {
+            (Command::Mail { .. } | Command::Rcpt { .. } | Command::Data, _)
+                if self.facts.greeting.is_none() =>
+            {
+                Some(replies::GREETING_FIRST)
+            }
+            (Command::Mail { .. }, Some(_)) => Some(replies::REVERSE_PATH_TWICE),
+            (Command::Mail { .. }, None) if self.facts.messages >= limits.messages_max => {
+                Some(replies::MESSAGES_TOO_MANY)
+            }
+            (Command::Rcpt { .. } | Command::Data, None) => Some(replies::REVERSE_PATH_FIRST),
+            (Command::Rcpt { .. }, Some(transaction))
+                if transaction.recipients() >= limits.recipients_max =>
+            {
+                Some(replies::RECIPIENTS_TOO_MANY)
+            }
+            (Command::Data, Some(transaction)) if transaction.recipients() == 0 => {
+                Some(if transaction.refused == 0 {
+                    replies::RECIPIENT_FIRST
+                } else {
+                    replies::RECIPIENTS_NONE
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn refuse_sequence(&mut self, command: &Command, reply: Reply) {
+        match reply.code() {
+            503 => self.violate(Violation::BadSequence, command.verb()),
+            452 => self.violate(Violation::TooManyRecipients, command.verb()),
+            _ => {}
+        }
+        self.send(label(command), reply);
+    }
+
+    /// RFC 2920 §3.1: without the extension a client waits for every reply, and with it for those to a greeting and to DATA.
+    /// It is told once; the bytes are read as they stand, since a reader that guesses is what smuggling needs.
+    fn note_pipelining(&mut self, command: &Command) {
+        if self.input.is_empty() {
+            return;
+        }
+        let is_last_of_group = matches!(command, Command::Greet { .. } | Command::Data);
+        if self.offers.has(Extension::Pipelining) && !is_last_of_group {
+            self.offers.mark_used(Extension::Pipelining);
+        } else if !self.pipelining_noted {
+            self.pipelining_noted = true;
+            self.violate(Violation::UnannouncedPipelining, command.verb());
+        }
+    }
+}
+
+/// The verb for the reply.
+pub(crate) fn label(command: &Command) -> Label {
+    match command {
+        Command::Unknown(verb) => Label::Owned(verb.to_string()),
+        known => Label::Borrowed(known.known_verb()),
+    }
+}

@@ -1,0 +1,134 @@
+//! The banner, HELO and EHLO (RFC 5321 §3.1, §3.2, §4.1.1.1).
+
+use super::answer::{NOT_THIS_GATE, Refusals, Ruling};
+use super::{Phase, Question, Session, Task};
+use crate::extensions::Offers;
+use crate::facts::{Facts, Greeting};
+use crate::gate::{Decision, GateKind, Heeded, TransactionOutcome, Verdict, Violation};
+use crate::replies;
+use crate::reply::{Reply, SINK_LINE_BYTES_MAX};
+use std::sync::Arc;
+
+const CONNECT: Refusals = Refusals { defer: replies::CONNECT_DEFERRED, reject: replies::CONNECT_REJECTED };
+const HELO: Refusals = Refusals { defer: replies::GREETING_DEFERRED, reject: replies::GREETING_REJECTED };
+
+/// A greeting between its gate and its reply.
+#[derive(Debug)]
+pub(crate) struct GreetingWork {
+    pub(crate) greeting: Greeting,
+    pub(crate) name: Box<str>,
+    /// What was offered before: a greeting that is refused changes nothing.
+    before: Offers,
+}
+
+impl Session {
+    /// Nothing was said yet.
+    pub(crate) fn open(&mut self) {
+        self.phase = Phase::Commands;
+        if self.interest.wants_gate(GateKind::Connect) {
+            self.tasks.push_back(Task::Ask(Question::Connect));
+        } else {
+            self.send_banner("ESMTP");
+        }
+    }
+
+    /// on-connect was asked.
+    pub(crate) fn connect_decided(&mut self, decision: Decision) -> Heeded {
+        let is_defer = matches!(decision.verdict, Verdict::Defer(_));
+        match Ruling::new(decision.verdict, &CONNECT) {
+            Ruling::Proceed => self.send_banner("ESMTP"),
+            Ruling::Special(Verdict::Greet(text)) if is_greeting(&text) => self.send_banner(&text),
+            Ruling::Special(verdict) => {
+                self.send_banner("ESMTP");
+                return match verdict {
+                    Verdict::Greet(_) => {
+                        Heeded::Ignored("the greeting is too long or holds control characters")
+                    }
+                    _ => NOT_THIS_GATE,
+                };
+            }
+            // 421 is the only transient code that may stand in for a banner.
+            Ruling::Refuse(reply) if is_defer => self.send_by("CONNECT", reply.with_code(421), decision.by),
+            Ruling::Refuse(reply) => {
+                self.phase = Phase::Refused;
+                self.send_by("CONNECT", refusing_banner(reply), decision.by);
+            }
+            Ruling::End(reply) => self.send_last("CONNECT", refusing_banner(reply), decision.by),
+        }
+        Heeded::Taken
+    }
+
+    /// HELO or EHLO, in sequence and past on-inbound-command.
+    pub(crate) fn greet(&mut self, greeting: Greeting, name: Box<str>) {
+        let offers = match greeting {
+            Greeting::Helo => Offers::none(),
+            Greeting::Ehlo | Greeting::Lhlo => Offers::new(self.settings.limits.message_bytes_max),
+        };
+        let before = self.offers.clone();
+        self.offers.renew(offers);
+        let work = GreetingWork { greeting, name, before };
+        if self.interest.wants_gate(GateKind::Helo) {
+            self.tasks.push_back(Task::Ask(Question::Helo(Box::new(work))));
+        } else {
+            self.accept_greeting(work);
+        }
+    }
+
+    /// on-helo was asked.
+    pub(crate) fn greeting_decided(&mut self, work: GreetingWork, decision: Decision) -> Heeded {
+        let verb = verb(work.greeting);
+        match Ruling::new(decision.verdict, &HELO) {
+            Ruling::Proceed => self.accept_greeting(work),
+            Ruling::Special(_) => {
+                self.accept_greeting(work);
+                return NOT_THIS_GATE;
+            }
+            Ruling::Refuse(reply) => {
+                self.offers = work.before;
+                self.send_by(verb, reply, decision.by);
+            }
+            Ruling::End(reply) => self.send_last(verb, reply, decision.by),
+        }
+        Heeded::Taken
+    }
+
+    fn accept_greeting(&mut self, work: GreetingWork) {
+        let GreetingWork { greeting, name, .. } = work;
+        // RFC 5321 §4.1.4: a greeting clears all state, as RSET does.
+        if self.transaction.is_some() {
+            self.tasks.push_back(Task::EndTransaction(TransactionOutcome::Reset));
+        }
+        let facts: &mut Facts = Arc::make_mut(&mut self.facts);
+        facts.greeting = Some(greeting);
+        facts.helo_name = Some(name.into());
+        let mut text = self.settings.host_name.as_str().to_owned();
+        self.offers.write_lines(&mut text);
+        self.send(verb(greeting), Reply::with_lines(250, None, text.split('\n')));
+    }
+
+    fn send_banner(&mut self, text: &str) {
+        // RFC 5321 §4.3.1: a client waits for this. Whoever did not is told from others without a delay for all.
+        if !self.input.is_empty() {
+            self.violate(Violation::EarlyTalker, "");
+        }
+        let text = format!("{} {text}", self.settings.host_name);
+        self.send("CONNECT", Reply::with_lines(220, None, [text.as_str()]));
+    }
+}
+
+fn verb(greeting: Greeting) -> &'static str {
+    match greeting {
+        Greeting::Helo => "HELO",
+        Greeting::Ehlo => "EHLO",
+        Greeting::Lhlo => "LHLO",
+    }
+}
+
+fn is_greeting(text: &str) -> bool {
+    text.len() <= SINK_LINE_BYTES_MAX && !text.chars().any(char::is_control)
+}
+
+/// RFC 5321 §4.3.2 and RFC 7504 §3: what may stand in for a banner.
+fn refusing_banner(reply: Reply) -> Reply {
+    if reply.code() == 521 { reply } else { reply.with_code(554) }
+}
