@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::headers::HeaderIndex;
+use crate::headers::{Extent, HeaderIndex};
 use crate::mime::MimeCache;
 
 /// The original content of a message.
@@ -78,7 +78,8 @@ impl Content {
 
     /// Index of the header section, made when first asked for.
     pub fn headers(&self) -> &HeaderIndex {
-        self.inner.headers.get_or_init(|| HeaderIndex::of(&self.inner.head))
+        let extent = if self.inner.load.is_some() { Extent::Beginning } else { Extent::Whole };
+        self.inner.headers.get_or_init(|| HeaderIndex::until(&self.inner.head, extent, |_| false))
     }
 
     /// What is in memory from the start: the header section and maybe more.
@@ -178,6 +179,12 @@ mod tests {
         }
         assert_eq!(content.read(8..12).unwrap(), "body");
         assert_eq!(load.loaded.load(Ordering::Relaxed), 15);
+    }
+
+    #[test]
+    fn a_header_section_that_goes_beyond_what_is_in_memory_is_cut() {
+        assert!(stored("A: b\r\nC: d\r\n\r\nbody", 6, 18).0.headers().bound().is_some());
+        assert!(stored("A: b\r\nC: d\r\n\r\nbody", 14, 18).0.headers().bound().is_none());
     }
 
     #[test]

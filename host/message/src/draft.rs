@@ -281,3 +281,245 @@ fn authority_of(value: &str) -> Option<String> {
     };
     Some(named.trim_end_matches('.').to_owned()).filter(|named| !named.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{FIELD_NAME_BYTES_MAX, FIELD_VALUE_BYTES_MAX};
+
+    const MESSAGE: &str = "Received: from a\r\n by b\r\nReturn-Path: <x@a>\r\nSubject: one\r\nX-A: 1\r\nx-a: 2\r\n\
+                           Authentication-Results: mx.example (c); spf=pass\r\n\r\nbody\r\n";
+
+    fn draft(text: &'static str) -> Draft {
+        Draft::new(Content::new(Bytes::from_static(text.as_bytes())))
+    }
+
+    fn written(draft: &Draft) -> String {
+        String::from_utf8(draft.part_bytes(crate::PartId(0)).expect("in memory").to_vec()).expect("text")
+    }
+
+    /// Edits a message and compares all of its bytes.
+    fn check(
+        input: &'static str,
+        edit: impl FnOnce(&mut Draft) -> Result<(), MessageError>,
+        expected: Result<&str, MessageError>,
+    ) {
+        let mut edited = draft(input);
+        match expected {
+            Ok(expected) => {
+                assert_eq!(edit(&mut edited), Ok(()), "{input:?}");
+                assert_eq!(written(&edited), expected);
+            }
+            Err(error) => {
+                assert_eq!(edit(&mut edited), Err(error), "{input:?}");
+                assert_eq!(written(&edited), input);
+                assert!(!edited.is_edited());
+            }
+        }
+        assert_eq!(edited.size(), u64::try_from(written(&edited).len()).unwrap());
+    }
+
+    #[test]
+    fn a_field_goes_to_the_top_or_behind_the_last() {
+        check(
+            "A: 1\r\n\r\nb",
+            |draft| draft.add_header(Position::Top, "X", "y"),
+            Ok("X: y\r\nA: 1\r\n\r\nb"),
+        );
+        check(
+            "A: 1\r\n\r\nb",
+            |draft| draft.add_header(Position::Bottom, "X", "y"),
+            Ok("A: 1\r\nX: y\r\n\r\nb"),
+        );
+        check("A: 1", |draft| draft.add_header(Position::Bottom, "X", "y"), Ok("A: 1\r\nX: y\r\n"));
+        check(
+            "A: 1\nodd\r\n\r\n",
+            |draft| draft.add_header(Position::Bottom, "X", "y"),
+            Ok("A: 1\nX: y\r\nodd\r\n\r\n"),
+        );
+        check(
+            " led\r\nA: 1\r\n",
+            |draft| draft.add_header(Position::Top, "X", "y"),
+            Ok(" led\r\nX: y\r\nA: 1\r\n"),
+        );
+        check("", |draft| draft.add_header(Position::Top, "X", "y"), Ok("X: y\r\n"));
+    }
+
+    #[test]
+    fn a_body_without_a_header_section_stays_a_body() {
+        check("text\r\n", |draft| draft.add_header(Position::Top, "X", "y"), Ok("X: y\r\n\r\ntext\r\n"));
+        check("\r\ntext\r\n", |draft| draft.add_header(Position::Top, "X", "y"), Ok("X: y\r\n\r\ntext\r\n"));
+        let twice_and_gone = |draft: &mut Draft| {
+            draft.add_header(Position::Bottom, "X", "1")?;
+            draft.add_header(Position::Bottom, "X", "2")?;
+            assert_eq!(written(draft), "X: 1\r\nX: 2\r\n\r\ntext\r\n");
+            draft.remove_headers("X").map(|_| ())
+        };
+        check("text\r\n", twice_and_gone, Ok("text\r\n"));
+    }
+
+    #[test]
+    fn several_fields_behind_an_open_last_line_stay_fields() {
+        let edits = |draft: &mut Draft| {
+            draft.add_header(Position::Bottom, "X", "1")?;
+            draft.add_header(Position::Bottom, "Y", "2")?;
+            draft.remove_header("X", 0)?;
+            draft.remove_header("Y", 0)?;
+            draft.add_header(Position::Bottom, "Z", "3")
+        };
+        check("A: 1", edits, Ok("A: 1\r\nZ: 3\r\n"));
+        let all_gone = |draft: &mut Draft| {
+            draft.remove_header("A", 0)?;
+            draft.add_header(Position::Bottom, "Z", "3")
+        };
+        check("A: 1\r\nodd", all_gone, Ok("odd\r\nZ: 3\r\n"));
+    }
+
+    #[test]
+    fn occurrences_speak_of_the_draft_as_it_is_now() {
+        let edits = |draft: &mut Draft| {
+            draft.remove_header("X-A", 0)?;
+            draft.replace_header("X-A", 0, "two")?;
+            draft.insert_header(1, "X-A", b" first")?;
+            draft.replace_header("x-a", 1, "second")?;
+            assert_eq!(draft.remove_header("X-A", 2), Err(MessageError::NotFound));
+            Ok(())
+        };
+        check(
+            "S: 1\r\nX-A: 1\r\nT: 2\r\nx-a: 2\r\n\r\nbody",
+            edits,
+            Ok("S: 1\r\nX-A: first\r\nT: 2\r\nx-a: second\r\n\r\nbody"),
+        );
+        check("A: 1\r\n", |draft| draft.insert_header(99, "B", b"2"), Ok("A: 1\r\nB:2\r\n"));
+    }
+
+    #[test]
+    fn all_fields_of_a_name_go_together() {
+        let edit = |draft: &mut Draft| {
+            draft.add_header(Position::Top, "x-A", "0")?;
+            assert_eq!(draft.remove_headers("X-a"), Ok(3));
+            assert_eq!(draft.remove_headers("X-a"), Ok(0));
+            Ok(())
+        };
+        check("X-A: 1\r\nodd\r\nS: 1\r\nX-A: 2\r\n\r\nbody", edit, Ok("odd\r\nS: 1\r\n\r\nbody"));
+    }
+
+    #[test]
+    fn what_the_host_writes_nobody_touches() {
+        let own = |name: &str| Err(MessageError::Protected(name.to_owned()));
+        check(MESSAGE, |draft| draft.add_header(Position::Top, "received", "x"), own("received"));
+        check(MESSAGE, |draft| draft.insert_header(0, "Return-Path", b"<>"), own("Return-Path"));
+        check(MESSAGE, |draft| draft.remove_header("Received", 0), own("Received"));
+        check(MESSAGE, |draft| draft.remove_headers("RECEIVED").map(|_| ()), own("Received"));
+        check(MESSAGE, |draft| draft.replace_header("Return-Path", 0, "<>"), own("Return-Path"));
+        check(
+            MESSAGE,
+            |draft| draft.remove_header("Authentication-Results", 0),
+            own("Authentication-Results"),
+        );
+    }
+
+    fn check_authority(value: &str, expected: &Result<(), MessageError>) {
+        let mut edited = draft("S: 1\r\n\r\n").with_authority("MX.example");
+        let result = edited.insert_header(0, "Authentication-Results", value.as_bytes());
+        assert_eq!(&result, expected, "{value:?}");
+    }
+
+    #[test]
+    fn authentication_results_are_the_hosts_own_under_its_name() {
+        check_authority("other.example; spf=pass", &Ok(()));
+        check_authority("mx.example.net; none", &Ok(()));
+        for own in [
+            "mx.example; spf=pass",
+            " (a comment) mx.EXAMPLE 1; none",
+            "\"mx.example\"; none",
+            "mx.example.; none",
+            "=?utf-8?q?mx.example?=; none",
+            "((nested)) other.example; none",
+            "; none",
+        ] {
+            check_authority(own, &Err(MessageError::Protected("Authentication-Results".to_owned())));
+        }
+        let mut foreign = draft(MESSAGE).with_authority("other.example");
+        assert_eq!(foreign.remove_headers("Authentication-Results"), Ok(1));
+    }
+
+    #[test]
+    fn a_clone_is_a_savepoint_and_revert_goes_back_to_the_beginning_of_the_call() {
+        let mut first = draft(MESSAGE);
+        first.add_header(Position::Top, "X-B", "1").unwrap();
+        first.begin();
+        let saved = first.clone();
+        first.remove_header("Subject", 0).unwrap();
+        first.rewrite(Bytes::from_static(b"S: new\r\n\r\nother")).unwrap();
+        assert_eq!(saved.header("Subject").as_deref(), Some("one"));
+        first.revert();
+        assert_eq!(written(&first), written(&saved));
+        assert_eq!(first.pieces(), saved.pieces());
+    }
+
+    #[test]
+    fn untouched_bytes_are_ranges_of_the_original() {
+        let mut edited = draft("A: 1\r\nB: 2\r\nC: 3\r\n\r\nbody");
+        edited.remove_header("B", 0).unwrap();
+        assert_eq!(edited.pieces(), [Piece::Original(0..6), Piece::Original(12..24)]);
+        edited.add_header(Position::Top, "X", "y").unwrap();
+        let added = Piece::Bytes(Bytes::from_static(b"X: y\r\n"));
+        assert_eq!(edited.pieces(), [added, Piece::Original(0..6), Piece::Original(12..24)]);
+        assert_eq!(draft(MESSAGE).pieces(), [Piece::Original(0..u64::try_from(MESSAGE.len()).unwrap())]);
+    }
+
+    #[test]
+    fn a_rewrite_keeps_the_fields_that_are_the_hosts_own() {
+        let rewrite =
+            |text: &'static str| move |draft: &mut Draft| draft.rewrite(Bytes::from_static(text.as_bytes()));
+        check(
+            "Received: a\r\nS: 1\r\n\r\nbody",
+            rewrite("S: 2\r\nReceived: a\r\n\r\nnew"),
+            Ok("S: 2\r\nReceived: a\r\n\r\nnew"),
+        );
+        check(
+            "Received: a\r\n b\r\nS: 1\r\n\r\nbody",
+            rewrite("Received: forged\r\nS: 2\r\n\r\nnew"),
+            Ok("Received: a\r\n b\r\nS: 2\r\n\r\nnew"),
+        );
+        check("Received: a\r\n\r\nbody", rewrite("new"), Ok("Received: a\r\n\r\nnew"));
+        let mut edited = draft("Received: a\r\n\r\nbody");
+        edited.rewrite(Bytes::from_static(b"S: 2\r\n\r\nnew")).unwrap();
+        assert!(edited.pieces().iter().all(|piece| matches!(piece, Piece::Bytes(_))));
+    }
+
+    #[test]
+    fn edits_are_bounded() {
+        let too_large = |name: &'static str| Err(MessageError::TooLarge(name));
+        let mut edited = draft("A: 1\r\n\r\n");
+        for _ in 0..EDITS_MAX {
+            edited.replace_header("A", 0, "2").unwrap();
+        }
+        assert_eq!(edited.remove_header("A", 0), too_large("EDITS_MAX"));
+        edited.begin();
+        assert_eq!(edited.remove_header("A", 0), Ok(()));
+
+        let long = "word ".repeat(FIELD_VALUE_BYTES_MAX / 5 - 200);
+        let mut edited = draft("A: 1\r\n\r\n");
+        let result = (0..10).try_for_each(|_| edited.add_header(Position::Top, "X", &long));
+        assert_eq!(result, too_large("EDIT_BYTES_MAX"));
+        let result = (0..30).try_for_each(|_| {
+            edited.begin();
+            edited.add_header(Position::Top, "X", &long)
+        });
+        assert_eq!(result, too_large("HEADER_SECTION_BYTES_MAX"));
+
+        let name = "X".repeat(FIELD_NAME_BYTES_MAX + 1);
+        assert_eq!(edited.add_header(Position::Top, &name, ""), too_large("FIELD_NAME_BYTES_MAX"));
+        let value = "x".repeat(FIELD_VALUE_BYTES_MAX + 1);
+        assert_eq!(edited.add_header(Position::Top, "X", &value), too_large("FIELD_VALUE_BYTES_MAX"));
+
+        let many = "A: b\r\n".repeat(HEADER_FIELDS_MAX);
+        let mut edited = Draft::new(Content::new(Bytes::from(many.clone())));
+        assert_eq!(edited.add_header(Position::Top, "X", ""), too_large("HEADER_FIELDS_MAX"));
+        assert_eq!(edited.remove_headers("A"), Ok(10_000));
+        let mut edited = Draft::new(Content::new(Bytes::from(many + "A: b\r\n")));
+        assert_eq!(edited.remove_headers("A"), Err(MessageError::TooLarge("HEADER_FIELDS_MAX")));
+    }
+}

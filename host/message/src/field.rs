@@ -299,3 +299,98 @@ pub(crate) fn as_it_is(name: &str, value: &[u8]) -> StagedField {
     bytes.extend_from_slice(b"\r\n");
     spanned(name, Bytes::from(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::headers::HeaderIndex;
+    use crate::text::field_text;
+    use proptest::prelude::*;
+
+    fn check(name: &str, value: &str, expected: Result<&str, &str>) {
+        let found = from_text(name, value);
+        let found = found.as_ref().map(|field| String::from_utf8_lossy(&field.bytes).into_owned());
+        match (found, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+            (Err(found), Err(expected)) => assert!(found.to_string().contains(expected), "{found}"),
+            (found, expected) => panic!("{found:?} instead of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn plain_values_stay_and_long_ones_are_folded() {
+        check("X-Spam", "yes", Ok("X-Spam: yes\r\n"));
+        check("X-Empty", "", Ok("X-Empty:\r\n"));
+        check("X", "  a  b ", Ok("X: a  b\r\n"));
+        let word = "123456789";
+        let line = [word; 8].join(" ");
+        check(
+            "Xx",
+            &format!("{line} {word} {word}"),
+            Ok("Xx: 123456789 123456789 123456789 123456789 123456789 123456789 123456789\r\n \
+                123456789 123456789 123456789\r\n"),
+        );
+    }
+
+    #[test]
+    fn what_is_not_ascii_is_encoded() {
+        check(
+            "Subject",
+            "[EXT] Grüße aus Köln",
+            Ok("Subject: [EXT] =?utf-8?B?R3LDvMOfZQ==?= aus =?utf-8?B?S8O2bG4=?=\r\n"),
+        );
+        check("Subject", "Привет мир", Ok("Subject: =?utf-8?B?0J/RgNC40LLQtdGCINC80LjRgA==?=\r\n"));
+        check("Subject", "a =?utf-8?q?b?=", Ok("Subject: a =?utf-8?B?PT91dGYtOD9xP2I/PQ==?=\r\n"));
+        check("From", "\"Jörg, X\" <j@x.example>", Ok("From: =?utf-8?B?SsO2cmcsIFg=?= <j@x.example>\r\n"));
+        check("To", "jörg@x.example", Err("only the display name"));
+        check("To", "Jörg,x@y.example", Err("only the display name"));
+    }
+
+    #[test]
+    fn nothing_ends_the_field_or_begins_another() {
+        for value in ["a\r\nBcc: x", "a\nb", "a\rb", "a\0", "a\u{7f}", "a\u{85}b", "\u{1b}[2J"] {
+            check("X", value, Err("control character"));
+            assert!(from_bytes("X", value.as_bytes()).is_err(), "{value:?}");
+        }
+        for name in ["", "a b", "a:", "ä", "a\r\n", "a\t"] {
+            check(name, "", Err("field name"));
+            assert!(from_bytes(name, b"x").is_err(), "{name:?}");
+        }
+    }
+
+    fn check_bytes(value: &[u8], expected: Result<(), &str>) {
+        let found = from_bytes("DKIM-Signature", value);
+        match (&found, expected) {
+            (Ok(field), Ok(())) => assert_eq!(field.bytes, [b"DKIM-Signature:", value, b"\r\n"].concat()),
+            (Err(found), Err(expected)) => assert!(found.to_string().contains(expected), "{found}"),
+            _ => panic!("{found:?} instead of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn given_bytes_are_one_well_formed_field() {
+        check_bytes(b" v=1;\r\n\tb=abc", Ok(()));
+        check_bytes("ü".as_bytes(), Ok(()));
+        check_bytes(b"", Ok(()));
+        check_bytes(b"a\r\n", Err("white space"));
+        check_bytes(b"a\r\nb", Err("white space"));
+        check_bytes(b"a\r\n \r\n b", Err("empty"));
+        check_bytes(b"\xff", Err("UTF-8"));
+        check_bytes(&b"x".repeat(LINE_BYTES_MAX), Err("LINE_BYTES_MAX"));
+        check_bytes(&b"x".repeat(LINE_BYTES_MAX - 15), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_reads_back_as_it_was_given(value in "([a-zü?=_ 🦀]|=\\?|\t| {0,90}|[a-z]{0,99}){0,40}") {
+            let field = from_text("Subject", &value).unwrap();
+            let index = HeaderIndex::of(&field.bytes);
+            let fields: Vec<_> = index.iter(&field.bytes).collect();
+            prop_assert_eq!(fields.len(), 1);
+            prop_assert_eq!(field_text(fields[0].value), value.trim_matches([' ', '\t']));
+            for line in field.bytes.split(|byte| *byte == b'\n') {
+                prop_assert!(line.len() <= LINE_BYTES_MAX + 1 && line != b" \r" && line.is_ascii());
+            }
+        }
+    }
+}

@@ -131,3 +131,80 @@ fn joined(draft: &Draft, original: &[u8]) -> Vec<u8> {
     }
     written
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(bytes: &[u8]) {
+        headers(bytes);
+        mime(bytes);
+        draft(bytes);
+    }
+
+    /// Pieces of which hostile and honest messages are made.
+    fn line() -> impl Strategy<Value = &'static str> {
+        proptest::sample::select(vec![
+            "\r\n",
+            "\n",
+            "\r",
+            " ",
+            "\t",
+            "A: 1\r\n",
+            "X-Added: 1\r\n",
+            "Received: x\r\n",
+            "a:",
+            ":",
+            "odd",
+            " more\r\n",
+            "From me\r\n",
+            "Subject: =?utf-8?Q?=C3=BC?=\r\n",
+            "\0",
+            "=?",
+            "\u{fc}",
+            "Content-Type: multipart/mixed; boundary=b\r\n",
+            "Content-Type: multipart/signed; boundary=bb\r\n",
+            "Content-Type: message/rfc822\r\n",
+            "Content-Transfer-Encoding: base64\r\n",
+            "Content-Transfer-Encoding: quoted-printable\r\n",
+            "--b\r\n",
+            "--bb\r\n",
+            "--b--\r\n",
+            "--bb--\r\n",
+            "=3D=\r\n",
+            "U3ViamVjdDogeA0KDQpib2R5",
+        ])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn lines_in_any_order_keep_the_invariants(lines in proptest::collection::vec(line(), 0..24)) {
+            check(lines.concat().as_bytes());
+        }
+
+        #[test]
+        fn noise_keeps_the_invariants(noise in proptest::collection::vec(any::<u8>(), 0..300)) {
+            check(&noise);
+        }
+    }
+
+    #[test]
+    fn the_sample_messages_keep_the_invariants() {
+        for name in [
+            "plain.eml",
+            "alternative-quoted-printable.eml",
+            "attachments-nested.eml",
+            "signed.eml",
+            "delivery-report.eml",
+            "koi8-list.eml",
+            "malformed.eml",
+            "without-header.eml",
+        ] {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/messages/").to_owned() + name;
+            check(&std::fs::read(path).expect("a sample message"));
+        }
+    }
+}

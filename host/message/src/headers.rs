@@ -38,6 +38,14 @@ pub enum HeaderBound {
     Fields,
 }
 
+/// How much of a text there is to index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Whole,
+    /// Only its beginning: a section that goes on to its end is cut.
+    Beginning,
+}
+
 /// Whether a header section has lines that belong to no field.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Lines {
@@ -62,11 +70,11 @@ pub(crate) struct FieldSpan {
 impl HeaderIndex {
     /// Indexes the header section at the beginning of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        Self::until(bytes, |_| false)
+        Self::until(bytes, Extent::Whole, |_| false)
     }
 
     /// The same for a part, whose section also ends before the first line for which `stops` holds: a boundary.
-    pub(crate) fn until(bytes: &[u8], stops: impl Fn(&[u8]) -> bool) -> Self {
+    pub(crate) fn until(bytes: &[u8], extent: Extent, stops: impl Fn(&[u8]) -> bool) -> Self {
         let mut index = Self::default();
         let mut position = 0;
         let mut follows_field = false;
@@ -75,6 +83,9 @@ impl HeaderIndex {
             index.body = position;
             let rest = bytes.get(position..).unwrap_or_default();
             if rest.is_empty() {
+                if extent == Extent::Beginning {
+                    index.bound = Some(HeaderBound::Bytes);
+                }
                 break;
             }
             let line_bytes = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
@@ -191,8 +202,10 @@ pub(crate) fn is_white(byte: u8) -> bool {
 
 /// The line without its LF or CRLF.
 pub(crate) fn without_line_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+    match line.strip_suffix(b"\n") {
+        Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
+        None => line,
+    }
 }
 
 /// End of the name and start of the value, if the line begins a field. White space before the colon is RFC 5322 §4.5.

@@ -11,6 +11,7 @@
 pub mod content;
 pub mod digest;
 pub mod draft;
+mod entity;
 pub mod error;
 mod field;
 pub mod find;
@@ -24,6 +25,7 @@ pub mod text;
 pub mod trace;
 mod transfer;
 mod view;
+mod walk;
 
 pub use content::{Content, Load, LoadError};
 pub use digest::Algorithm;

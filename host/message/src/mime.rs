@@ -1,6 +1,6 @@
 //! The MIME view: the tree of parts, found by one pass over the body without recursion.
 //!
-//! Promises: whatever the content is, at most [`NESTING_MAX`] containers deep and [`PARTS_MAX`] parts wide, on any stack:
+//! Promises: whatever the content is, at most [`crate::limits::NESTING_MAX`] containers deep and [`crate::limits::PARTS_MAX`] parts wide, on any stack:
 //! the tree is ours, mail-parser (which 40,000 nested messages kill) sees single field values alone. What is cut off
 //! carries [`PartTrait::Truncated`]. Part 0 is the raw message, part 1 its top entity, then each container's children in
 //! order, just as a message/rfc822 part is followed by the top entity of its message. Leaves out: edits of parts.
@@ -8,13 +8,11 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use mail_parser::ContentType;
 
-use crate::headers::{Field, HeaderIndex};
-use crate::limits::{NESTED_ENCODINGS_MAX, NESTING_MAX, PARTS_MAX};
-use crate::scan::{DelimiterKind, delimits, next_delimiter};
-use crate::text::{charset_text, field_text, parameters, without_controls};
+use crate::headers::Field;
+use crate::text::charset_text;
 use crate::transfer::{Encoding, Form};
+use crate::walk::walk_message;
 
 /// Which part of a message; 0 is the raw message itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,37 +97,32 @@ pub(crate) struct Mime {
 #[derive(Debug)]
 pub(crate) struct MimePart {
     /// Index in the list of parts; `None` for the top entity.
-    parent: Option<usize>,
+    pub(crate) parent: Option<usize>,
     pub(crate) header: Bytes,
     pub(crate) body: Bytes,
-    content_type: String,
-    file_name: Option<String>,
-    charset: Option<String>,
-    encoding: Encoding,
-    size: usize,
+    pub(crate) content_type: String,
+    pub(crate) file_name: Option<String>,
+    pub(crate) charset: Option<String>,
+    pub(crate) encoding: Encoding,
+    pub(crate) size: usize,
     pub(crate) traits: Vec<PartTrait>,
-    decoded: OnceLock<Bytes>,
-    text: OnceLock<Bytes>,
+    pub(crate) decoded: OnceLock<Bytes>,
+    pub(crate) text: OnceLock<Bytes>,
 }
 
 impl Mime {
     /// Builds the tree of a message from the fields of its header section and its body.
     pub(crate) fn build<'a>(fields: impl Iterator<Item = Field<'a>>, form: Form, body: Bytes) -> Self {
-        let mut parts = Vec::new();
-        let entity = Entity {
-            head: EntityHead::read(fields, form),
-            header: Bytes::new(),
-            body_start: 0,
-            parent: None,
-        };
-        let walk = Walk { parts: &mut parts, source: body, depth: 0, encodings: 0, open: Open::default() };
-        walk.run(entity);
-        Self { parts }
+        Self { parts: walk_message(fields, form, body) }
     }
 
     /// The part of a number above 0.
     pub(crate) fn part(&self, id: PartId) -> Option<&MimePart> {
         self.parts.get(usize::try_from(id.0).ok()?.checked_sub(1)?)
+    }
+
+    pub(crate) fn any_has(&self, one: PartTrait) -> bool {
+        self.parts.iter().any(|part| part.traits.contains(&one))
     }
 
     /// What the tree says of each part from 1 on.
@@ -159,7 +152,8 @@ impl MimePart {
         })
     }
 
-    fn add(&mut self, more: PartTrait) {
+    /// Says one thing more of the part, once.
+    pub(crate) fn add(&mut self, more: PartTrait) {
         if !self.traits.contains(&more) {
             self.traits.push(more);
         }
@@ -171,326 +165,204 @@ fn number(index: usize) -> PartId {
     PartId(u32::try_from(index + 1).unwrap_or(u32::MAX))
 }
 
-/// What the fields of an entity say of its shape.
-struct EntityHead {
-    content_type: Option<ContentType<'static>>,
-    disposition: Option<ContentType<'static>>,
-    encoding: Encoding,
-    form: Form,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::Content;
+    use crate::draft::Draft;
+    use crate::limits::{NESTED_ENCODINGS_MAX, NESTING_MAX, PARTS_MAX};
 
-impl EntityHead {
-    /// Reads the first field of each name; a second one is a trick to be read in two ways.
-    fn read<'a>(fields: impl Iterator<Item = Field<'a>>, form: Form) -> Self {
-        let (mut content_type, mut disposition, mut encoding) = (None, None, None);
-        let mut form = form;
-        for field in fields {
-            let slot = if field.name.eq_ignore_ascii_case("Content-Type") {
-                &mut content_type
-            } else if field.name.eq_ignore_ascii_case("Content-Disposition") {
-                &mut disposition
-            } else if field.name.eq_ignore_ascii_case("Content-Transfer-Encoding") {
-                &mut encoding
-            } else {
-                continue;
-            };
-            match slot {
-                None => *slot = Some(field.value),
-                Some(_) => form = Form::Malformed,
-            }
-        }
-        let mut read = |value: Option<&[u8]>| {
-            let parsed = parameters(value?);
-            if parsed.is_none() {
-                form = Form::Malformed;
-            }
-            parsed
+    fn draft(text: &str) -> Draft {
+        Draft::new(Content::new(Bytes::copy_from_slice(text.as_bytes())))
+    }
+
+    /// A line for each part: parent, type, size, file name, traits.
+    fn tree(draft: &Draft) -> Vec<String> {
+        let parts = draft.parts().expect("in memory");
+        let line = |part: &Part| {
+            let traits: Vec<&str> =
+                draft.part_traits(part.id).expect("there").into_iter().map(PartTrait::word).collect();
+            let parent = part.parent.map_or("-".to_owned(), |parent| parent.0.to_string());
+            let name = part.file_name.as_deref().unwrap_or("-");
+            format!("{parent} {} {} {name} {}", part.content_type, part.size, traits.join(","))
         };
-        let (content_type, disposition) = (read(content_type), read(disposition));
-        let encoding = encoding.map_or(Encoding::Identity, |value| Encoding::parse(&field_text(value)));
-        Self { content_type, disposition, encoding, form }
+        parts.iter().map(line).collect()
     }
 
-    fn attribute(&self, name: &str) -> Option<&str> {
-        self.content_type.as_ref()?.attribute(name)
+    /// Compares the parts from 1 on; part 0 is always the raw message.
+    fn check(text: &str, expected: &[&str]) {
+        let tree = tree(&draft(text));
+        assert_eq!(tree.get(1..).unwrap_or_default(), expected, "{text}");
+        let raw = format!("- message/rfc822 {} - ", text.len());
+        assert!(tree[0].starts_with(&raw), "{} is not {raw}", tree[0]);
     }
 
-    fn boundary(&self) -> Option<&str> {
-        self.attribute("boundary").map(str::trim_end).filter(|boundary| !boundary.is_empty())
+    #[test]
+    fn a_message_without_mime_is_one_text() {
+        check("Subject: a\r\n\r\nbody\r\n", &["0 text/plain 6 - inline"]);
+        check("", &["0 text/plain 0 - inline"]);
+        check("just text", &["0 text/plain 9 - inline,malformed"]);
     }
 
-    fn file_name(&self) -> Option<String> {
-        let name = self.disposition.as_ref().and_then(|value| value.attribute("filename"));
-        let name = name.or_else(|| self.attribute("name"))?;
-        // Many writers put encoded words into quoted strings, which RFC 2047 §5 forbids.
-        Some(without_controls(field_text(name.as_bytes()))).filter(|name| !name.is_empty())
+    #[test]
+    fn a_multipart_has_its_parts_in_order() {
+        check(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\npreamble\r\n--b\r\n\r\nplain\r\n--b\r\n\
+             Content-Type: TEXT/HTML; charset=utf-8\r\nContent-Disposition: attachment;\r\n filename=\"a b.html\"\r\n\r\n\
+             <p>\r\n--b\r\nContent-Type: image/png; name=\"=?utf-8?Q?=C3=BC.png?=\"\r\n\
+             Content-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--b--\r\nepilogue",
+            &[
+                "0 multipart/mixed 251 - ",
+                "1 text/plain 5 - inline",
+                "1 text/html 3 a b.html attachment",
+                "1 image/png 3 ü.png attachment",
+            ],
+        );
     }
 
-    fn media_type(&self, parent: Option<&MimePart>) -> String {
-        match &self.content_type {
-            Some(value) => {
-                without_controls(format!("{}/{}", value.ctype(), value.subtype().unwrap_or("plain")))
-            }
-            None if parent.is_some_and(|parent| parent.content_type == "multipart/digest") => {
-                "message/rfc822".to_owned()
-            }
-            None => "text/plain".to_owned(),
-        }
-    }
-}
-
-/// An entity of which the header was read, and the body not yet.
-struct Entity {
-    head: EntityHead,
-    header: Bytes,
-    body_start: usize,
-    parent: Option<usize>,
-}
-
-/// The containers that the walk is in, outermost first: their parts and their boundaries.
-#[derive(Default)]
-struct Open {
-    parts: Vec<(usize, usize)>,
-    boundaries: Vec<Option<Bytes>>,
-}
-
-/// What an entity turns out to be.
-enum Shape {
-    Leaf,
-    Multipart(Bytes),
-    Message,
-}
-
-/// The one pass over a body, or over a message that was decoded to be looked into.
-struct Walk<'a> {
-    parts: &'a mut Vec<MimePart>,
-    source: Bytes,
-    /// Containers around the source.
-    depth: usize,
-    /// Decodings around the source.
-    encodings: usize,
-    open: Open,
-}
-
-impl Walk<'_> {
-    fn run(mut self, top: Entity) {
-        let mut entity = top;
-        loop {
-            let body_start = entity.body_start;
-            let (part, shape) = self.push(entity);
-            let mut leaf = None;
-            match shape {
-                Shape::Leaf => leaf = Some(part),
-                Shape::Multipart(boundary) => self.enter(part, body_start, Some(boundary)),
-                Shape::Message => {
-                    self.enter(part, body_start, None);
-                    if self.has_room() {
-                        entity = self.read_entity(body_start, part);
-                        continue;
-                    }
-                }
-            }
-            match self.next_part(leaf, body_start) {
-                Some((start, parent)) if self.has_room() => entity = self.read_entity(start, parent),
-                _ => return self.finish(),
-            }
-        }
+    #[test]
+    fn attachments_are_found_however_deep_they_are() {
+        check(
+            include_str!("../../../tests/messages/attachments-nested.eml"),
+            &[
+                "0 multipart/mixed 1239 - ",
+                "1 multipart/related 297 - ",
+                "2 text/html 20 - inline",
+                "2 image/gif 42 logo.gif inline",
+                "1 application/zip 210 Rechnung für Jane.zip attachment",
+                "1 message/rfc822 306 - attachment",
+                "6 multipart/mixed 194 - ",
+                "7 application/octet-stream 32 setup.exe attachment",
+            ],
+        );
     }
 
-    /// Ends the leaf, leaves the containers that end, and says where the next entity begins and in which part.
-    fn next_part(&mut self, leaf: Option<usize>, body_start: usize) -> Option<(usize, usize)> {
-        let mut leaf = leaf;
-        let mut from = body_start;
-        loop {
-            let delimiter = next_delimiter(&self.source, from, &self.open.boundaries);
-            let end = delimiter.map_or(self.source.len(), |delimiter| delimiter.start);
-            if let Some(leaf) = leaf.take() {
-                self.end_leaf(leaf, body_start..end);
-            }
-            let delimiter = delimiter?;
-            self.leave_down_to(delimiter.level + 1, end, Form::Malformed);
-            match delimiter.kind {
-                DelimiterKind::Next => {
-                    return self.open.parts.last().map(|(parent, _)| (delimiter.after, *parent));
-                }
-                DelimiterKind::Close => self.leave_down_to(delimiter.level, end, Form::Well),
-            }
-            from = delimiter.after;
-        }
+    #[test]
+    fn messages_inside_have_their_own_top_entity() {
+        check(
+            "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: in\r\n\r\nbody\r\n--b\r\n\
+             Content-Type: message/rfc822\r\n\r\nContent-Type: multipart/signed; boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--\r\n\
+             \r\n--b--\r\n",
+            &[
+                "0 multipart/digest 137 - ",
+                "1 message/rfc822 19 - attachment",
+                "2 text/plain 4 - inline",
+                "1 message/rfc822 63 - attachment",
+                "4 multipart/signed 17 - signed",
+                "5 text/plain 1 - signed,inline",
+            ],
+        );
     }
 
-    fn read_entity(&self, start: usize, parent: usize) -> Entity {
-        let rest = self.source.get(start..).unwrap_or_default();
-        let index = HeaderIndex::until(rest, |line| delimits(line, &self.open.boundaries).is_some());
-        let form = if index.is_well_formed() { Form::Well } else { Form::Malformed };
-        Entity {
-            head: EntityHead::read(index.iter(rest), form),
-            header: self.source.slice(start..start + index.end()),
-            body_start: start + index.body(),
-            parent: Some(parent),
-        }
+    #[test]
+    fn what_another_reader_may_see_otherwise_is_malformed() {
+        check("Content-Type: multipart/mixed\r\n\r\n--b\r\n", &["0 multipart/mixed 5 - malformed"]);
+        check(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx",
+            &["0 multipart/mixed 8 - malformed", "1 text/plain 1 - inline"],
+        );
+        check(
+            "Content-Type: text/html\r\nContent-Type: text/plain\r\n\r\n",
+            &["0 text/html 0 - inline,malformed"],
+        );
+        check("Content-Type: ;;\r\n\r\n", &["0 text/plain 0 - inline,malformed"]);
+        check("A: 1\r\nodd\r\n\r\n", &["0 text/plain 0 - inline,malformed"]);
+        check("Content-Transfer-Encoding: base64\r\n\r\n!QQ==", &["0 text/plain 1 - inline,malformed"]);
     }
 
-    fn push(&mut self, entity: Entity) -> (usize, Shape) {
-        let Entity { head, header, parent, .. } = entity;
-        let parent_part = parent.and_then(|parent| self.parts.get(parent));
-        let content_type = head.media_type(parent_part);
-        let mut traits = inherited(parent_part);
-        let shape = self.shape(&head, &content_type, &mut traits);
-        let is_container = !matches!(shape, Shape::Leaf);
-        traits.extend(own_traits(&head, &content_type, &shape));
-        traits.dedup();
-        self.parts.push(MimePart {
-            parent,
-            header,
-            body: Bytes::new(),
-            file_name: head.file_name(),
-            charset: head.attribute("charset").map(str::to_owned),
-            encoding: if is_container { Encoding::Identity } else { head.encoding },
-            content_type,
-            size: 0,
-            traits,
-            decoded: OnceLock::new(),
-            text: OnceLock::new(),
-        });
-        (self.parts.len() - 1, shape)
+    #[test]
+    fn encryption_is_told_for_all_that_is_inside() {
+        check(
+            "Content-Type: multipart/encrypted; boundary=b\r\n\r\n--b\r\nContent-Type: application/pgp-encrypted\r\n\r\n\
+             --b\r\nContent-Type: application/octet-stream\r\n\r\n--b--\r\n",
+            &[
+                "0 multipart/encrypted 102 - encrypted",
+                "1 application/pgp-encrypted 0 - encrypted,attachment",
+                "1 application/octet-stream 0 - encrypted,attachment",
+            ],
+        );
+        check(
+            "Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m\r\n\r\n",
+            &["0 application/pkcs7-mime 0 smime.p7m attachment,signed"],
+        );
     }
 
-    fn shape(&self, head: &EntityHead, content_type: &str, traits: &mut Vec<PartTrait>) -> Shape {
-        let shape = if content_type.starts_with("multipart/") {
-            match head.boundary() {
-                Some(boundary) => Shape::Multipart(Bytes::copy_from_slice(boundary.as_bytes())),
-                None => {
-                    traits.push(PartTrait::Malformed);
-                    Shape::Leaf
-                }
-            }
-        } else if is_message(content_type) && head.encoding == Encoding::Identity {
-            Shape::Message
-        } else {
-            Shape::Leaf
+    #[test]
+    fn a_message_in_an_encoding_is_looked_into() {
+        check(
+            "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+             Content-Type: text/html=0D=0A=0D=0A<p>",
+            &["0 message/rfc822 30 - attachment,malformed", "1 text/html 3 - inline"],
+        );
+    }
+
+    fn nested_in_encodings(levels: usize) -> String {
+        use base64::Engine;
+        let engine = base64::engine::general_purpose::STANDARD;
+        let wrap = |inner: String| {
+            format!(
+                "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
+                engine.encode(inner)
+            )
         };
-        if !matches!(shape, Shape::Leaf) && self.depth + self.open.parts.len() >= NESTING_MAX {
-            traits.push(PartTrait::Truncated);
-            return Shape::Leaf;
-        }
-        shape
+        (0..levels).fold("S: 1\r\n\r\nx".to_owned(), |inner, _| wrap(inner))
     }
 
-    fn enter(&mut self, part: usize, body_start: usize, boundary: Option<Bytes>) {
-        self.open.parts.push((part, body_start));
-        self.open.boundaries.push(boundary);
+    #[test]
+    fn encodings_inside_one_another_are_bounded() {
+        let deepest = tree(&draft(&nested_in_encodings(NESTED_ENCODINGS_MAX)));
+        assert_eq!(deepest.last().map(String::as_str), Some("3 text/plain 1 - inline"));
+        let cut = tree(&draft(&nested_in_encodings(NESTED_ENCODINGS_MAX + 1)));
+        assert!(cut.last().expect("parts").ends_with("attachment,malformed,truncated"), "{cut:?}");
     }
 
-    /// Ends the containers above `level`; a multipart without its closing boundary is `form`.
-    fn leave_down_to(&mut self, level: usize, end: usize, form: Form) {
-        while self.open.parts.len() > level {
-            let (Some((part, start)), Some(boundary)) = (self.open.parts.pop(), self.open.boundaries.pop())
-            else {
-                return;
-            };
-            let Some(part) = self.parts.get_mut(part) else { return };
-            part.body = self.source.slice(start.min(end)..end);
-            part.size = part.body.len();
-            if boundary.is_some() && form == Form::Malformed {
-                part.add(PartTrait::Malformed);
-            }
-        }
+    fn nested_messages(levels: usize) -> String {
+        "Content-Type: message/rfc822\r\n\r\n".repeat(levels) + "S: 1\r\n\r\nx"
     }
 
-    fn end_leaf(&mut self, index: usize, range: std::ops::Range<usize>) {
-        let Some(part) = self.parts.get_mut(index) else { return };
-        part.body = self.source.slice(range);
-        let (size, form) = part.encoding.measure(&part.body);
-        part.size = size;
-        if form == Form::Malformed {
-            part.add(PartTrait::Malformed);
-        }
-        if is_message(&part.content_type) && part.encoding != Encoding::Identity {
-            self.look_into(index);
-        }
-    }
-
-    /// A message in a transfer encoding, which RFC 2046 §5.2.1 forbids and some readers open all the same.
-    fn look_into(&mut self, index: usize) {
-        let depth = self.depth + self.open.parts.len() + 1;
-        let has_room = self.has_room();
-        let Some(part) = self.parts.get_mut(index) else { return };
-        part.add(PartTrait::Malformed);
-        if depth > NESTING_MAX || self.encodings >= NESTED_ENCODINGS_MAX || !has_room {
-            part.add(PartTrait::Truncated);
-            return;
-        }
-        let source = part.decoded().clone();
-        let walk = Walk {
-            parts: &mut *self.parts,
-            source,
-            depth,
-            encodings: self.encodings + 1,
-            open: Open::default(),
+    fn nested_multiparts(levels: usize) -> String {
+        let open = |level: usize| {
+            format!("Content-Type: multipart/mixed; boundary=b{level}-\r\n\r\n--b{level}-\r\n")
         };
-        let entity = walk.read_entity(0, index);
-        walk.run(entity);
+        let close = |level: usize| format!("\r\n--b{level}---\r\n");
+        let opened: String = (0..levels).map(open).collect();
+        opened + "\r\nx" + &(0..levels).rev().map(close).collect::<String>()
     }
 
-    fn has_room(&self) -> bool {
-        self.parts.len() + 1 < PARTS_MAX
+    /// Builds and reads the whole tree where a host call of a sink would have little stack left.
+    fn check_on_a_small_stack(text: String, parts: usize, last: &'static str) {
+        let work = move || {
+            crate::fuzz::mime(text.as_bytes());
+            let tree = tree(&draft(&text));
+            assert_eq!((tree.len(), tree.last().map(String::as_str)), (parts, Some(last)));
+        };
+        let thread = std::thread::Builder::new().stack_size(256 * 1024).spawn(work);
+        thread.expect("a thread").join().expect("a tree");
     }
 
-    fn finish(mut self) {
-        if !self.has_room() {
-            for (part, _) in &self.open.parts {
-                if let Some(part) = self.parts.get_mut(*part) {
-                    part.add(PartTrait::Truncated);
-                }
-            }
-        }
-        let end = self.source.len();
-        self.leave_down_to(0, end, Form::Malformed);
+    #[test]
+    fn the_deepest_tree_fits_a_small_stack_and_a_deeper_one_is_cut() {
+        check_on_a_small_stack(nested_messages(NESTING_MAX), NESTING_MAX + 2, "64 text/plain 1 - inline");
+        check_on_a_small_stack(nested_multiparts(NESTING_MAX), NESTING_MAX + 2, "64 text/plain 1 - inline");
+        let cut = "64 message/rfc822 1277929 - truncated,attachment";
+        check_on_a_small_stack(nested_messages(40_000), NESTING_MAX + 2, cut);
+        let tree = tree(&draft(&nested_multiparts(2_000)));
+        assert_eq!(tree.len(), NESTING_MAX + 2);
+        assert!(tree.last().expect("parts").ends_with("- truncated"), "{:?}", tree.last());
     }
-}
 
-fn is_message(content_type: &str) -> bool {
-    matches!(content_type, "message/rfc822" | "message/global")
-}
-
-/// Signed and encrypted containers hold for all that is inside.
-fn inherited(parent: Option<&MimePart>) -> Vec<PartTrait> {
-    let all = parent.map(|parent| parent.traits.as_slice()).unwrap_or_default();
-    let stays = |one: &&PartTrait| matches!(one, PartTrait::Encrypted | PartTrait::Signed);
-    all.iter().filter(stays).copied().collect()
-}
-
-fn own_traits(head: &EntityHead, content_type: &str, shape: &Shape) -> Vec<PartTrait> {
-    let mut traits = Vec::new();
-    let disposition = head.disposition.as_ref().map(|value| value.ctype());
-    let is_text = content_type.starts_with("text/");
-    match disposition {
-        Some("inline") => traits.push(PartTrait::Inline),
-        // RFC 2183 §2.8: one that nobody knows is an attachment.
-        Some(_) => traits.push(PartTrait::Attachment),
-        None if matches!(shape, Shape::Multipart(_)) => {}
-        None if is_text && head.file_name().is_none() => traits.push(PartTrait::Inline),
-        None => traits.push(PartTrait::Attachment),
-    }
-    traits.extend(protection(head, content_type));
-    if head.form == Form::Malformed {
-        traits.push(PartTrait::Malformed);
-    }
-    traits
-}
-
-/// RFC 1847, RFC 3156, RFC 8551 §3.2.
-fn protection(head: &EntityHead, content_type: &str) -> Option<PartTrait> {
-    match content_type {
-        "multipart/signed" => Some(PartTrait::Signed),
-        "multipart/encrypted" | "application/pgp-encrypted" => Some(PartTrait::Encrypted),
-        "application/pkcs7-mime" | "application/x-pkcs7-mime" => {
-            let kind = head.attribute("smime-type").unwrap_or_default();
-            let is_signed =
-                kind.eq_ignore_ascii_case("signed-data") || kind.eq_ignore_ascii_case("certs-only");
-            Some(if is_signed { PartTrait::Signed } else { PartTrait::Encrypted })
-        }
-        _ => None,
+    #[test]
+    fn the_number_of_parts_is_bounded() {
+        let header = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+        let of = |parts: usize| header.to_owned() + &"--b\r\n\r\n".repeat(parts) + "--b--\r\n";
+        let whole = tree(&draft(&of(PARTS_MAX - 2)));
+        assert_eq!((whole.len(), whole[1].ends_with(" - ")), (PARTS_MAX, true), "{}", whole[1]);
+        let cut = tree(&draft(&of(PARTS_MAX + 1)));
+        assert_eq!(cut.len(), PARTS_MAX);
+        assert!(
+            cut[1].ends_with("truncated,malformed") && cut[0].ends_with("malformed,truncated"),
+            "{}",
+            cut[1]
+        );
     }
 }

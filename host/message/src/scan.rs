@@ -28,12 +28,25 @@ pub(crate) enum DelimiterKind {
     Close,
 }
 
-/// The boundaries that are open, outermost first; a message inside a part has none.
-pub(crate) type Boundaries = [Option<Bytes>];
+/// A container that is open: a multipart, or one that waits for the end of another: a message inside a part, or a
+/// multipart behind its closing boundary.
+#[derive(Debug, Clone)]
+pub(crate) struct Container {
+    /// Index of its part.
+    pub(crate) part: usize,
+    pub(crate) body_start: usize,
+    pub(crate) boundary: Option<Bytes>,
+}
 
-/// The first boundary line at or behind `from`, which is the beginning of a line.
-pub(crate) fn next_delimiter(bytes: &[u8], from: usize, open: &Boundaries) -> Option<Delimiter> {
-    if open.iter().all(Option::is_none) {
+/// The first boundary line at or behind `from`, which is the beginning of a line. What it ends begins at `floor`, so the line
+/// end before the boundary is the boundary's own only where it lies behind that.
+pub(crate) fn next_delimiter(
+    bytes: &[u8],
+    floor: usize,
+    from: usize,
+    open: &[Container],
+) -> Option<Delimiter> {
+    if open.iter().all(|container| container.boundary.is_none()) {
         return None;
     }
     let mut line_start = match bytes.get(from..)? {
@@ -45,9 +58,9 @@ pub(crate) fn next_delimiter(bytes: &[u8], from: usize, open: &Boundaries) -> Op
         let rest = bytes.get(line_start..)?;
         let line_bytes = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
         if let Some((level, kind)) = delimits(without_line_end(rest.get(..line_bytes)?), open) {
-            let before = bytes.get(from..line_start)?;
+            let before = bytes.get(floor..line_start)?;
             return Some(Delimiter {
-                start: from + without_line_end(before).len(),
+                start: floor + without_line_end(before).len(),
                 after: line_start + line_bytes,
                 level,
                 kind,
@@ -60,12 +73,12 @@ pub(crate) fn next_delimiter(bytes: &[u8], from: usize, open: &Boundaries) -> Op
 }
 
 /// Which open container a line belongs to as a boundary.
-pub(crate) fn delimits(line: &[u8], open: &Boundaries) -> Option<(usize, DelimiterKind)> {
+pub(crate) fn delimits(line: &[u8], open: &[Container]) -> Option<(usize, DelimiterKind)> {
     let text = line.strip_prefix(b"--")?;
     let exact = text.trim_ascii_end();
     let mut prefixed = None;
-    for (level, boundary) in open.iter().enumerate().rev() {
-        let Some(boundary) = boundary else { continue };
+    for (level, container) in open.iter().enumerate().rev() {
+        let Some(boundary) = &container.boundary else { continue };
         let Some(rest) = exact.strip_prefix(boundary.as_ref()) else { continue };
         match rest {
             [] => return Some((level, DelimiterKind::Next)),
@@ -85,11 +98,15 @@ mod tests {
 
     /// `start after level kind` of each boundary line in turn.
     fn check(input: &str, boundaries: &[&'static str], expected: &[Line]) {
-        let open: Vec<Option<Bytes>> =
-            boundaries.iter().map(|text| Some(Bytes::from_static(text.as_bytes()))).collect();
+        let container = |text: &&'static str| Container {
+            part: 0,
+            body_start: 0,
+            boundary: Some(Bytes::from_static(text.as_bytes())),
+        };
+        let open: Vec<Container> = boundaries.iter().map(container).collect();
         let mut found = Vec::new();
         let mut from = 0;
-        while let Some(next) = next_delimiter(input.as_bytes(), from, &open) {
+        while let Some(next) = next_delimiter(input.as_bytes(), from, from, &open) {
             from = next.after;
             found.push((next.start, next.after, next.level, next.kind));
         }

@@ -101,16 +101,19 @@ impl Draft {
         Ok(named.next().map(|field| field_text(field.value)))
     }
 
-    /// What is worth to know of a part. Part 0 has the traits of part 1 that speak of the whole message.
+    /// What is worth to know of a part. Part 0 is signed or encrypted if part 1 is, and malformed or truncated if any is.
     ///
     /// # Errors
     /// When there is no such part, or the content cannot be loaded.
     pub fn part_traits(&self, part: PartId) -> Result<Vec<PartTrait>, MessageError> {
-        let of_raw = |one: &PartTrait| !matches!(one, PartTrait::Attachment | PartTrait::Inline);
-        match part {
-            RAW => Ok(self.part(TOP)?.traits.iter().copied().filter(of_raw).collect()),
-            part => Ok(self.part(part)?.traits.clone()),
+        if part != RAW {
+            return Ok(self.part(part)?.traits.clone());
         }
+        let mime = self.mime()?;
+        let whole = [PartTrait::Encrypted, PartTrait::Signed].into_iter();
+        let whole = whole.filter(|one| mime.part(TOP).is_some_and(|top| top.traits.contains(one)));
+        let any = [PartTrait::Malformed, PartTrait::Truncated].into_iter().filter(|one| mime.any_has(*one));
+        Ok(whole.chain(any).collect())
     }
 
     /// Decoded bytes of a part, at most [`READ_BYTES_MAX`]; fewer than asked for at its end.
@@ -275,4 +278,121 @@ impl Draft {
 fn window(size: usize, offset: u64, length: usize) -> Range<usize> {
     let start = usize::try_from(offset).unwrap_or(size).min(size);
     start..start.saturating_add(length.min(READ_BYTES_MAX)).min(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::{Content, Load, LoadError};
+    use crate::draft::Position;
+    use std::sync::Arc;
+
+    const LETTER: &str = "From: =?utf-8?Q?J=C3=B6rg?= <j@x.example>\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n\
+                          Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\
+                          Received: a\r\n\r\nGr=FC=DFe, Sluice!\r\n";
+
+    fn draft(text: &str) -> Draft {
+        Draft::new(Content::new(Bytes::copy_from_slice(text.as_bytes())))
+    }
+
+    /// A body that must not be loaded.
+    struct Forbidden;
+
+    impl Load for Forbidden {
+        fn load(&self, _range: Range<u64>) -> Result<Bytes, LoadError> {
+            Err(LoadError("loaded".to_owned()))
+        }
+    }
+
+    fn check_text(offset: u64, length: usize, expected: Result<&str, MessageError>) {
+        assert_eq!(draft(LETTER).read_text(TOP, offset, length), expected.map(str::to_owned));
+    }
+
+    #[test]
+    fn text_is_read_in_whole_characters() {
+        check_text(0, 100, Ok("Grüße, Sluice!\r\n"));
+        check_text(0, 3, Ok("Gr"));
+        check_text(2, 1, Ok("ü"));
+        check_text(2, 0, Ok(""));
+        check_text(3, 9, Err(MessageError::invalid("the offset is inside a character")));
+        check_text(99, 9, Ok(""));
+    }
+
+    #[test]
+    fn header_functions_never_load_a_body() {
+        let head = Bytes::copy_from_slice(LETTER.as_bytes());
+        let size = to_u64(head.len()) + 1_000_000;
+        let mut stored = Draft::new(Content::stored(head, size, Arc::new(Forbidden)));
+        assert_eq!(stored.header("subject").as_deref(), Some("Grüße"));
+        assert_eq!(stored.header_values("nothing"), Vec::<String>::new());
+        assert_eq!(stored.header_mailboxes("FROM")[0].name.as_deref(), Some("Jörg"));
+        assert_eq!((stored.fields().count(), stored.received_count()), (5, 1));
+        stored.add_header(Position::Top, "X", "y").expect("no body is needed");
+        stored.remove_header("Subject", 0).expect("no body is needed");
+        assert_eq!(stored.pieces().len(), 3);
+        assert_eq!(stored.read_raw(0, 6).expect("in memory"), "X: y\r\n");
+        let failed = MessageError::Unavailable(LoadError("loaded".to_owned()));
+        assert_eq!(stored.parts(), Err(failed.clone()));
+        assert_eq!(stored.digest(RAW, Algorithm::Md5), Err(failed));
+    }
+
+    #[test]
+    fn the_raw_message_is_read_across_its_edits() {
+        let mut edited = draft("A: 1\r\nB: 2\r\n\r\nbody");
+        edited.replace_header("B", 0, "two").expect("a good edit");
+        let whole = b"A: 1\r\nB: two\r\n\r\nbody";
+        assert_eq!(edited.read_raw(0, 100).expect("in memory"), &whole[..]);
+        for start in 0..whole.len() {
+            let read = edited.read_raw(to_u64(start), 3).expect("in memory");
+            assert_eq!(read, whole[start..whole.len().min(start + 3)]);
+        }
+        assert_eq!(edited.read_raw(u64::MAX, usize::MAX).expect("in memory"), "");
+        let found = edited.find(RAW, &["two\r\n\r\nb", "bod", "1"], Case::Exact, 10).expect("in bounds");
+        let found: Vec<(u32, u64)> = found.iter().map(|hit| (hit.literal, hit.offset)).collect();
+        assert_eq!(found, [(2, 3), (0, 9), (1, 16)]);
+        let plain = draft(std::str::from_utf8(whole).expect("text"));
+        assert_eq!(edited.digest(RAW, Algorithm::Sha256), plain.digest(RAW, Algorithm::Sha256));
+    }
+
+    #[test]
+    fn reads_are_cut_to_what_one_call_may_have() {
+        let long = draft(&("\r\n".to_owned() + &"x".repeat(2 * READ_BYTES_MAX)));
+        assert_eq!(long.read_part(TOP, 0, usize::MAX).map(|read| read.len()), Ok(READ_BYTES_MAX));
+        assert_eq!(long.read_raw(0, usize::MAX).map(|read| read.len()), Ok(READ_BYTES_MAX));
+        assert_eq!(long.read_text(TOP, 0, usize::MAX).map(|read| read.len()), Ok(READ_BYTES_MAX));
+    }
+
+    #[test]
+    fn expressions_see_the_decoded_text() {
+        let letter = draft(LETTER);
+        assert_eq!(letter.match_any(TOP, &["grüße", "(?i)GRÜSSE|GRÜßE", "Sluice!\\s*$"]), Ok(vec![1, 2]));
+        assert_eq!(letter.match_any(RAW, &["^From:", "Grüße"]), Ok(vec![0]));
+        let long = draft(&("\r\n".to_owned() + &"x".repeat(MATCH_TEXT_BYTES_MAX + 1)));
+        assert_eq!(long.match_any(TOP, &["x"]), Err(MessageError::TooLarge("MATCH_TEXT_BYTES_MAX")));
+        assert_eq!(letter.match_any(PartId(7), &["x"]), Err(MessageError::NotFound));
+    }
+
+    #[test]
+    fn the_view_is_built_once_until_a_shaping_field_is_edited() {
+        let mut letter = draft(LETTER);
+        let cost = letter.mime_cost();
+        assert_eq!((cost, letter.part_size(TOP)), (to_u64(LETTER.len()), Ok(20)));
+        assert_eq!(letter.mime_cost(), 0);
+        letter.replace_header("Subject", 0, "x").expect("a good edit");
+        assert_eq!((letter.mime_cost(), letter.clone().mime_cost()), (0, 0));
+        letter.replace_header("Content-Type", 0, "text/html").expect("a good edit");
+        assert_eq!(letter.mime_cost(), letter.size());
+        assert_eq!(letter.parts().expect("in memory")[1].content_type, "text/html");
+        assert_eq!(letter.part_header(TOP, "Subject"), Ok(Some("x".to_owned())));
+        assert_eq!(letter.part_size(PartId(2)), Err(MessageError::NotFound));
+    }
+
+    #[test]
+    fn a_part_has_its_own_header() {
+        let nested = draft("Content-Type: message/rfc822\r\n\r\nSubject: =?utf-8?Q?=C3=BC?=\r\n\r\nbody");
+        assert_eq!(nested.part_header(PartId(2), "subject"), Ok(Some("ü".to_owned())));
+        assert_eq!(nested.part_header(PartId(1), "subject"), Ok(None));
+        assert_eq!(nested.read_part(PartId(2), 1, 2).expect("in memory"), "od");
+        assert_eq!(nested.part_bytes(PartId(1)).expect("in memory").len(), 35);
+    }
 }
