@@ -12,7 +12,15 @@ use super::none;
 fn users() -> Result<Vec<(PathBuf, String)>> {
     let mut users = Vec::new();
     for path in tree::files()? {
-        let of_tests = ["tests/it", "tests/src", "tests/benches", "tests/peers", "tests/dialogues", ".ci"];
+        let of_tests = [
+            "tests/it",
+            "tests/src",
+            "tests/benches",
+            "tests/peers",
+            "tests/dialogues",
+            ".ci",
+            "host/message/src",
+        ];
         if of_tests.iter().any(|folder| path.starts_with(folder))
             && let Ok(text) = tree::text(&path)
         {
