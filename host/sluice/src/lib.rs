@@ -1,5 +1,6 @@
 //! The programmable mail server: sockets, clocks, files and operators around the pure crates.
 
+pub mod build;
 pub mod clock;
 pub mod config;
 pub mod deliver;
