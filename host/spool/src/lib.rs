@@ -1,1 +1,100 @@
-//! Accepted mail is never lost: an append-only log, the queue over it, the retry schedule, recovery at start.
+//! Accepted mail is never lost: log, queue, retry schedule, recovery.
+//!
+//! An entry is accepted by one record in an append-only log, goes through its stages and attempts by further records, and is
+//! done by a last one. Memory holds the order; everything else is on disk. Nothing is answered before it is durable: bytes,
+//! file and the file's name.
+//!
+//! # On disk
+//! ```text
+//! lock                  held while a server runs
+//! segments/<16 hex>.log the log, in the order of their numbers; only the last one grows
+//! bodies/<name>         one large body each, referred to by records
+//! ```
+//!
+//! # The crash table
+//! As in qmail's INTERNALS: each state, what is on disk in it, and what the next start does. A crash can come between any
+//! two lines, and leaves what the line before says, or some part of the step under way.
+//!
+//! | state | on disk | a start then |
+//! | --- | --- | --- |
+//! | B1 a large body arrives | file in `bodies/`, bytes and name perhaps | removes the orphan |
+//! | B2 finished: file and directory synced | whole file that nothing refers to | removes the orphan; nobody was told 250 |
+//! | A1 record written, not synced | none, some or all of the batch | keeps the whole records before the first torn one, cuts and reports the rest; nobody was told |
+//! | A2 record synced | the record | has the entries; 250 may have been sent: this is the moment of acceptance |
+//! | S1 stage or attempt recorded | a newer record of the entry | goes on from it; without it, the stage runs again from the one before |
+//! | D1 done recorded | done, with the outbox in the same record | has the outbox's entries, not the entry |
+//! | D2 body no longer needed | done; file still there or not | removes the orphan |
+//! | R1 new segment as `.new` | a half made file | removes it |
+//! | R2 new segment renamed, directory synced | blank segment behind an unsealed one | removes the blank one, goes on in the old one |
+//! | R3 old segment sealed "rotated" | the new one must exist | goes on in the new one |
+//! | C1 an entry copied to the end of the log | both records | takes the newer; the older is garbage |
+//! | C2 "oldest" recorded | segments that are to go | removes the ones that are left |
+//! | C3 segments unlinked, directory synced | the rest | nothing to do; the first segment must be the one that "oldest" names |
+//! | X1 closed | a seal "closed" at the end | goes on behind it; any damage before it is rot |
+//!
+//! A record says up to where the log was durable when it was written. So a start can tell what a crash tore (behind the last
+//! such point: cut, reported, never acknowledged) from bit rot (before it: an error that names file and place; the spool does
+//! not start with less mail than it acknowledged). The one thing that can't be told apart is damage inside the very last batch
+//! before a crash, since nothing was written after it.
+//!
+//! # What poisons
+//! A failed write or fsync of the log, or of its directory: the state of those bytes is unknown from then on, so nothing more
+//! is acknowledged or leased until a restart reads everything anew. A full disk does not poison: what was half written is cut
+//! off, the caller is told [`CommitError::Full`]. An error with a body file concerns that body alone.
+//!
+//! # Example
+//! ```no_run
+//! # async fn example(new: spool::NewEntry, now: smtp::Timestamp) -> Result<(), Box<dyn std::error::Error>> {
+//! let (spool, found) = spool::Spool::open(spool::Settings::new("spool")).await?;
+//! let mut body = spool.body();
+//! body.append("Subject: hello\r\n\r\n".into()).await?;
+//! let body = body.finish().await?;
+//! spool.accept(vec![spool::NewEntry { content: vec![body.piece(0..body.size())], ..new }]).await?; // now 250
+//! if let Some(mut lease) = spool.lease(now) {
+//!     let content = spool.load(&lease.content)?;
+//!     spool.record_done(&mut lease, spool::Done::default()).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod body;
+mod change;
+mod committer;
+mod compact;
+mod content;
+mod counts;
+pub mod disk;
+mod encoding;
+mod entry;
+mod error;
+mod lease;
+mod listing;
+mod load;
+mod needs;
+mod queue;
+mod record;
+mod recover;
+mod scan;
+pub mod schedule;
+mod segment;
+mod settings;
+mod shared;
+mod spool;
+mod stage;
+
+pub use body::{Body, BodyWriter};
+pub use content::{ContentPiece, StoredContent};
+pub use counts::{Counts, Standing, Summary};
+pub use disk::Space;
+pub use encoding::Binary;
+pub use entry::{
+    Attempt, Done, Entry, EntryState, Ingress, NewEntry, Outcome, QueueId, Scores, Stage, Variables,
+};
+pub use error::{AcceptError, BodyError, CommitError, OpenError, ReadError, RecordError};
+pub use lease::Lease;
+pub use recover::{Recovery, Torn};
+pub use schedule::Schedule;
+pub use settings::Settings;
+pub use spool::Spool;
+pub use stage::{Position, Resume, StageName, StagePointer, Tier};

@@ -1,0 +1,307 @@
+//! The committer: one thread that makes what concurrent callers want recorded durable, one sync for all of them.
+//!
+//! While a sync runs, callers queue; when it ends, all that queued is the next batch: one gathered write, one fdatasync.
+//! Then memory is changed, and only then is anyone answered. The queue is bounded in records and bytes, so callers of a
+//! slow disk wait instead of growing it. A write or sync that fails poisons the log: from then on every answer is
+//! [`CommitError::Poisoned`], because after a failed fsync nobody knows what is on disk. Only a full disk is harmless: what
+//! was written of the batch is cut off again, and the next batch may find room.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TryRecvError::{Disconnected, Empty};
+use tokio::sync::mpsc::{Permit, Receiver};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::body::unlink_later;
+use crate::change::Change;
+use crate::compact::Cleaning;
+use crate::disk::Lock;
+use crate::entry::{Entry, QueueId};
+use crate::error::{CommitError, is_full};
+use crate::record::{Draft, Kind, Seal, SealReason};
+use crate::segment::{FIRST_OFFSET, Location, Preamble, SegmentWriter};
+use crate::shared::Shared;
+
+/// What the committer is asked.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Commit(Box<Request>),
+    /// Take nothing new, finish what was taken, seal, answer.
+    Close(oneshot::Sender<()>),
+}
+
+/// A change that somebody waits for.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) change: Change,
+    pub(crate) answer: oneshot::Sender<Answer>,
+    /// Its share of the queue's bytes.
+    pub(crate) room: OwnedSemaphorePermit,
+}
+
+/// The subject as it is now, if it still is.
+pub(crate) type Subject = Option<Arc<Entry>>;
+
+/// What a caller is told.
+pub(crate) type Answer = Result<Subject, CommitError>;
+
+/// Hands a request over. From here on it happens whether or not the caller still waits: the entry is marked, so a lease
+/// that is dropped meanwhile is not given to another before the record is through.
+pub(crate) fn hand_over(shared: &Shared, permit: Permit<'_, Message>, request: Request) {
+    if let Some(subject) = request.change.subject {
+        shared.queue().begin_record(subject);
+    }
+    permit.send(Message::Commit(Box::new(request)));
+}
+
+/// The only writer of the log.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) writer: SegmentWriter,
+    /// Number of the next record.
+    pub(crate) next: u64,
+    pub(crate) spool: u64,
+    pub(crate) cleaning: Cleaning,
+    pub(crate) runtime: Handle,
+    /// Goes with the committer: when nothing more can be written.
+    #[expect(dead_code, reason = "held for what its drop does")]
+    pub(crate) lock: Box<dyn Lock>,
+}
+
+impl Committer {
+    /// Runs until the channel is closed and empty.
+    pub(crate) fn run(mut self, mut queue: Receiver<Message>) {
+        let runtime = self.runtime.clone();
+        let _entered = runtime.enter();
+        let mut closing = Vec::new();
+        loop {
+            let first =
+                if self.has_work() { queue.try_recv() } else { queue.blocking_recv().ok_or(Disconnected) };
+            let first = match first {
+                Ok(first) => first,
+                Err(Empty) => {
+                    self.tend();
+                    continue;
+                }
+                Err(Disconnected) => break,
+            };
+            let batch = self.gather(first, &mut queue, &mut closing);
+            self.commit(batch);
+            self.tend();
+        }
+        self.seal(SealReason::Closed);
+        drop(self);
+        for answer in closing {
+            // Whoever closed may not wait for it.
+            let _ = answer.send(());
+        }
+    }
+
+    /// All that queued while the last sync ran, up to the size of a batch.
+    fn gather(
+        &self,
+        first: Message,
+        queue: &mut Receiver<Message>,
+        closing: &mut Vec<oneshot::Sender<()>>,
+    ) -> Vec<Request> {
+        let mut batch = Vec::with_capacity(queue.len().saturating_add(1));
+        let mut bytes = 0_u64;
+        let mut message = Some(first);
+        while let Some(next) = message {
+            match next {
+                Message::Commit(request) => {
+                    bytes = bytes.saturating_add(request.change.draft.length());
+                    batch.push(*request);
+                }
+                Message::Close(answer) => {
+                    queue.close();
+                    closing.push(answer);
+                }
+            }
+            message = if bytes < self.shared.settings.batch_bytes_max { queue.try_recv().ok() } else { None };
+        }
+        batch
+    }
+
+    fn commit(&mut self, batch: Vec<Request>) {
+        let mut changes = Vec::with_capacity(batch.len());
+        let mut answers = Vec::with_capacity(batch.len());
+        for Request { change, answer, room } in batch {
+            changes.push(change);
+            answers.push((answer, room));
+        }
+        let outcome = self.record(changes);
+        match outcome {
+            Ok(subjects) => {
+                for ((answer, _room), subject) in answers.into_iter().zip(subjects) {
+                    // A caller that is gone has its record all the same.
+                    let _ = answer.send(Ok(subject));
+                }
+            }
+            Err(error) => {
+                for (answer, _room) in answers {
+                    let _ = answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Makes changes durable, then true in memory. The answer is the subject of each as it is now.
+    pub(crate) fn record(&mut self, changes: Vec<Change>) -> Result<Vec<Subject>, CommitError> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let first = self.next;
+        let stored = if self.shared.is_poisoned() {
+            Err(CommitError::Poisoned)
+        } else {
+            self.store(changes.iter().map(|change| &change.draft))
+        };
+        match stored {
+            Ok(locations) => Ok(self.apply(changes, first, &locations)),
+            Err(error) => {
+                self.refuse(&changes, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// One gathered write, one sync.
+    pub(crate) fn store<'a>(
+        &mut self,
+        records: impl Iterator<Item = &'a Draft> + Clone,
+    ) -> Result<Vec<Location>, CommitError> {
+        let bytes: u64 = records.clone().map(Draft::length).sum();
+        let end = self.writer.synced.saturating_add(bytes);
+        if end > self.shared.settings.segment_bytes_max && self.writer.synced > FIRST_OFFSET {
+            self.rotate()?;
+        }
+        let locations = match self.writer.append(records, self.next) {
+            Ok(locations) => locations,
+            Err(error) if is_full(&error) && self.writer.file.truncate(self.writer.synced).is_ok() => {
+                tracing::warn!(%error, "the spool's disk is full");
+                return Err(CommitError::Full);
+            }
+            Err(error) => return Err(self.poison("write", &error)),
+        };
+        if let Err(error) = self.writer.sync(bytes) {
+            return Err(self.poison("sync", &error));
+        }
+        let count = u64::try_from(locations.len()).unwrap_or(0);
+        self.next = self.next.saturating_add(count);
+        self.shared.tally.records.fetch_add(count, Ordering::Relaxed);
+        self.shared.tally.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.shared.tally.syncs.fetch_add(1, Ordering::Relaxed);
+        Ok(locations)
+    }
+
+    /// Goes on in a new segment. The new one is durable before the old one's seal says that it exists; nothing is written
+    /// to the new one before the seal is durable.
+    fn rotate(&mut self) -> Result<(), CommitError> {
+        let shared = self.shared.clone();
+        let oldest = shared.queue().needs.segments().keys().next().copied();
+        let preamble = Preamble {
+            spool: self.spool,
+            sequence: self.writer.preamble.sequence.saturating_add(1),
+            first: self.next.saturating_add(1),
+            oldest: oldest.unwrap_or(self.writer.preamble.sequence),
+            salt: shared.disk.salt(),
+        };
+        let writer = match SegmentWriter::create(shared.disk.as_ref(), &shared.paths, preamble) {
+            Ok(writer) => writer,
+            Err(error) if is_full(&error) => return Err(CommitError::Full),
+            Err(error) => return Err(self.poison("create a segment", &error)),
+        };
+        self.seal(SealReason::Rotated);
+        if shared.is_poisoned() {
+            return Err(CommitError::Poisoned);
+        }
+        shared.queue().needs.add_segment(preamble.sequence, preamble.salt);
+        self.writer = writer;
+        Ok(())
+    }
+
+    /// Marks the end of what was acknowledged. A seal that fails poisons like any record.
+    fn seal(&mut self, why: SealReason) {
+        if self.shared.is_poisoned() {
+            return;
+        }
+        let Some(seal) = Draft::new(Kind::Seal, &Seal { why }, Vec::new()) else { return };
+        let written = self.writer.append(std::iter::once(&seal), self.next);
+        match written.and_then(|_| self.writer.sync(seal.length())) {
+            Ok(()) => self.next = self.next.saturating_add(1),
+            Err(error) => {
+                self.poison("seal", &error);
+            }
+        }
+    }
+
+    pub(crate) fn poison(&self, what: &'static str, error: &io::Error) -> CommitError {
+        self.shared.poisoned.store(true, Ordering::Release);
+        self.shared.changed.notify_waiters();
+        tracing::error!(%error, what, "the spool is poisoned: nothing is acknowledged until a restart");
+        CommitError::Poisoned
+    }
+
+    fn apply(&self, changes: Vec<Change>, first: u64, locations: &[Location]) -> Vec<Subject> {
+        let cache_bytes_max = self.shared.settings.cache_bytes_max;
+        let mut subjects = Vec::with_capacity(changes.len());
+        let mut freed = Vec::new();
+        let mut queue = self.shared.queue();
+        for ((change, location), number) in changes.into_iter().zip(locations).zip(first..) {
+            let Change { draft, metadata, subject, files } = change;
+            files.iter().for_each(|file| file.keep());
+            queue.needs.add_record(location);
+            let metadata_cost = draft.metadata_bytes() / metadata.entries.len().max(1);
+            let mut found = None;
+            for mut entry in metadata.entries {
+                entry.content.number(number);
+                freed.extend(queue.put(&entry, number, *location));
+                let cost = metadata_cost.saturating_add(entry.content.cached_bytes());
+                let entry = Arc::new(entry);
+                if subject == Some(entry.id) {
+                    found = Some(entry.clone());
+                }
+                queue.cache(entry, cost, cache_bytes_max);
+            }
+            metadata.done.iter().for_each(|id| freed.extend(queue.remove(*id)));
+            subject.iter().for_each(|id| queue.end_record(*id));
+            subjects.push(found);
+        }
+        drop(queue);
+        self.shared.changed.notify_waiters();
+        for name in freed {
+            unlink_later(self.shared.disk.clone(), self.shared.body_path(name));
+        }
+        subjects
+    }
+
+    /// Nothing was recorded. What happened meanwhile outside (a delivery) cannot be undone, so its entry waits a moment
+    /// before anyone may lease it again, instead of being delivered over and over on a full disk.
+    fn refuse(&self, changes: &[Change], error: &CommitError) {
+        let mut queue = self.shared.queue();
+        for change in changes {
+            if *error == CommitError::Poisoned {
+                // The record may be on disk after all; the next start needs its bodies, or removes them as orphans.
+                change.files.iter().for_each(|file| file.keep());
+            }
+            if let Some(subject) = change.subject {
+                queue.postpone(subject, REFUSED_WAIT_MILLISECONDS);
+                queue.end_record(subject);
+            }
+        }
+    }
+
+    /// Tells whoever waits that an entry may be leased again.
+    pub(crate) fn give_back(&self, id: QueueId) {
+        self.shared.queue().release(id);
+        self.shared.changed.notify_waiters();
+    }
+}
+
+/// Ten seconds: a full disk is noticed to have room again within that time.
+const REFUSED_WAIT_MILLISECONDS: u64 = 10_000;

@@ -1,0 +1,119 @@
+//! What an operator can ask of a spool without touching the disk: how much is where, and one line for each entry.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use smtp::Timestamp;
+
+use crate::entry::QueueId;
+
+/// How much is where, for logs and metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All entries.
+    pub entries: usize,
+    /// Those with someone at work on them.
+    pub leased: usize,
+    /// Those that are set aside.
+    pub quarantined: usize,
+    /// Those that an operator or the host holds.
+    pub held: usize,
+    /// Those that could not be read back.
+    pub damaged: usize,
+    /// Segment files.
+    pub segments: usize,
+    /// Bytes of records in them.
+    pub log_bytes: u64,
+    /// Bytes of records that are still needed.
+    pub needed_bytes: u64,
+    /// Body files that entries refer to.
+    pub bodies: usize,
+    /// Records that were made durable since the start.
+    pub records: u64,
+    /// Bytes of them.
+    pub record_bytes: u64,
+    /// Syncs of the log since the start.
+    pub syncs: u64,
+}
+
+/// One line about an entry, from memory alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Its name.
+    pub id: QueueId,
+    /// Whose it is.
+    pub tenant: Arc<str>,
+    /// When it is due.
+    pub due: Timestamp,
+    /// Whether it moves.
+    pub standing: Standing,
+}
+
+/// Whether an entry moves, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Waits for its time, or is due.
+    Waiting,
+    /// Someone is at work on it.
+    Leased,
+    /// Set aside by a sink.
+    Quarantined,
+    /// Held.
+    Held,
+    /// Could not be read back.
+    Damaged,
+}
+
+/// Names of tenants, once each, with the number of their entries.
+#[derive(Debug, Default)]
+pub(crate) struct Tenants {
+    names: Vec<Tenant>,
+    indexes: HashMap<Arc<str>, u32>,
+}
+
+#[derive(Debug)]
+struct Tenant {
+    name: Arc<str>,
+    entries: usize,
+}
+
+impl Tenants {
+    pub(crate) fn add(&mut self, name: &str) -> u32 {
+        let index = self.index(name);
+        if let Some(tenant) = self.at(index) {
+            tenant.entries = tenant.entries.saturating_add(1);
+        }
+        index
+    }
+
+    pub(crate) fn remove(&mut self, index: u32) {
+        if let Some(tenant) = self.at(index) {
+            tenant.entries = tenant.entries.saturating_sub(1);
+        }
+    }
+
+    pub(crate) fn name(&self, index: u32) -> Arc<str> {
+        let tenant = usize::try_from(index).ok().and_then(|index| self.names.get(index));
+        tenant.map_or_else(|| "".into(), |tenant| tenant.name.clone())
+    }
+
+    pub(crate) fn entries(&self, name: &str) -> usize {
+        let index = self.indexes.get(name).and_then(|index| usize::try_from(*index).ok());
+        index.and_then(|index| self.names.get(index)).map_or(0, |tenant| tenant.entries)
+    }
+
+    fn index(&mut self, name: &str) -> u32 {
+        if let Some(index) = self.indexes.get(name) {
+            return *index;
+        }
+        let index = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        let name: Arc<str> = name.into();
+        self.names.push(Tenant { name: name.clone(), entries: 0 });
+        self.indexes.insert(name, index);
+        index
+    }
+
+    fn at(&mut self, index: u32) -> Option<&mut Tenant> {
+        usize::try_from(index).ok().and_then(|index| self.names.get_mut(index))
+    }
+}

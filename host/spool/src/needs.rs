@@ -1,0 +1,167 @@
+//! The account of what is still needed: records by the entries that refer to them, segments by their records, body files.
+//!
+//! Compaction goes by it: a segment of which nothing is needed can be deleted, one of which little is needed is worth
+//! copying. Leaves out: entries themselves ([`crate::queue`]).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::body::BodyName;
+use crate::content::StoredContent;
+use crate::entry::QueueId;
+use crate::record::record_length;
+use crate::segment::Location;
+
+#[derive(Debug, Default)]
+pub(crate) struct Needs {
+    records: HashMap<u64, RecordUse>,
+    segments: BTreeMap<u64, SegmentUse>,
+    bodies: HashMap<BodyName, u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct RecordUse {
+    location: Location,
+    entries: u32,
+}
+
+/// What is known of a segment.
+#[derive(Debug)]
+pub(crate) struct SegmentUse {
+    salt: u64,
+    /// Bytes of records.
+    pub(crate) length: u64,
+    /// Bytes of records that some entry needs.
+    pub(crate) needed: u64,
+    /// Entries that came to need it; some don't any more.
+    dependents: Vec<QueueId>,
+}
+
+/// What one entry needs.
+#[derive(Debug)]
+pub(crate) struct Needed {
+    /// The base included.
+    records: Box<[u64]>,
+    bodies: Box<[BodyName]>,
+}
+
+impl Needs {
+    pub(crate) fn add_segment(&mut self, sequence: u64, salt: u64) {
+        let fresh = SegmentUse { salt, length: 0, needed: 0, dependents: Vec::new() };
+        self.segments.insert(sequence, fresh);
+    }
+
+    pub(crate) fn remove_segment(&mut self, sequence: u64) {
+        self.segments.remove(&sequence);
+    }
+
+    /// Notes that a record is in its segment, whether or not anything needs it.
+    pub(crate) fn add_record(&mut self, location: &Location) {
+        if let Some(segment) = self.segments.get_mut(&location.segment) {
+            segment.length = segment.length.saturating_add(length(location));
+        }
+    }
+
+    /// An entry comes to need its newest record, `number`, and what its content refers to.
+    pub(crate) fn add(
+        &mut self,
+        id: QueueId,
+        content: &StoredContent,
+        number: u64,
+        location: Location,
+    ) -> Needed {
+        self.records.entry(number).or_insert(RecordUse { location, entries: 0 });
+        let mut records = content.records();
+        records.insert(number);
+        for record in &records {
+            self.add_use(*record, id);
+        }
+        let bodies: Box<[BodyName]> = content.files().iter().map(|facts| facts.name).collect();
+        for body in &bodies {
+            let uses = self.bodies.entry(*body).or_insert(0);
+            *uses = uses.saturating_add(1);
+        }
+        Needed { records: records.into_iter().collect(), bodies }
+    }
+
+    /// An entry needs these no more; the answer is the bodies that nobody needs now.
+    pub(crate) fn remove(&mut self, needed: &Needed) -> Vec<BodyName> {
+        for record in &needed.records {
+            self.remove_use(*record);
+        }
+        let mut freed = Vec::new();
+        for body in &needed.bodies {
+            let uses = self.bodies.get(body).map_or(0, |uses| uses.saturating_sub(1));
+            if uses == 0 {
+                self.bodies.remove(body);
+                freed.push(*body);
+            } else {
+                self.bodies.insert(*body, uses);
+            }
+        }
+        freed
+    }
+
+    pub(crate) fn segments(&self) -> &BTreeMap<u64, SegmentUse> {
+        &self.segments
+    }
+
+    /// Where a needed record is, and the salt of its segment.
+    pub(crate) fn location(&self, number: u64) -> Option<(Location, u64)> {
+        let location = self.records.get(&number)?.location;
+        Some((location, self.segments.get(&location.segment)?.salt))
+    }
+
+    /// Whether an entry needs a segment.
+    pub(crate) fn depends(&self, needed: &Needed, sequence: u64) -> bool {
+        let inside = |number| self.records.get(number).is_some_and(|used| used.location.segment == sequence);
+        needed.records.iter().any(inside)
+    }
+
+    /// A record that an entry needs and the log doesn't have.
+    pub(crate) fn missing(&self, needed: &Needed) -> Option<u64> {
+        needed.records.iter().copied().find(|number| !self.records.contains_key(number))
+    }
+
+    /// Entries that may need a segment.
+    pub(crate) fn dependents(&self, sequence: u64) -> BTreeSet<QueueId> {
+        self.segments
+            .get(&sequence)
+            .map(|segment| segment.dependents.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
+    /// Body files that entries refer to.
+    pub(crate) fn bodies(&self) -> impl ExactSizeIterator<Item = BodyName> {
+        self.bodies.keys().copied()
+    }
+
+    fn add_use(&mut self, number: u64, id: QueueId) {
+        let Some(used) = self.records.get_mut(&number) else { return };
+        used.entries = used.entries.saturating_add(1);
+        let Some(segment) = self.segments.get_mut(&used.location.segment) else { return };
+        if used.entries == 1 {
+            segment.needed = segment.needed.saturating_add(length(&used.location));
+        }
+        segment.dependents.push(id);
+    }
+
+    fn remove_use(&mut self, number: u64) {
+        let Some(used) = self.records.get_mut(&number) else { return };
+        used.entries = used.entries.saturating_sub(1);
+        if used.entries > 0 {
+            return;
+        }
+        let location = used.location;
+        self.records.remove(&number);
+        if let Some(segment) = self.segments.get_mut(&location.segment) {
+            segment.needed = segment.needed.saturating_sub(length(&location));
+            if segment.needed == 0 {
+                segment.dependents = Vec::new();
+            }
+        }
+    }
+}
+
+fn length(location: &Location) -> u64 {
+    record_length(location.metadata_length, location.body_length)
+}

@@ -1,0 +1,334 @@
+//! Order in memory: which entry is due when, and who has it.
+//!
+//! Promises: rebuilt from the log alone; small for each entry (no content, no envelope, except in a bounded cache of fresh
+//! ones); every change is a few tree operations. Leaves out: disk, waiting and time itself.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use smtp::Timestamp;
+
+use crate::body::BodyName;
+use crate::counts::{Counts, Standing, Summary, Tenants};
+use crate::entry::{Entry, EntryState, QueueId};
+use crate::needs::{Needed, Needs};
+use crate::segment::Location;
+
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    entries: BTreeMap<QueueId, Slot>,
+    /// Not due yet, as far as anyone asked.
+    waiting: BTreeSet<(Timestamp, QueueId)>,
+    ready: BTreeSet<Ready>,
+    pub(crate) needs: Needs,
+    tenants: Tenants,
+    cache: Cache,
+    leased: usize,
+    /// The latest time that anyone told.
+    now: Timestamp,
+}
+
+/// An entry that is due: higher priority first, then the longer due.
+type Ready = (Reverse<i8>, Timestamp, QueueId);
+
+/// What is kept of each entry.
+#[derive(Debug)]
+struct Slot {
+    due: Timestamp,
+    /// The record with its newest state.
+    base: u64,
+    needed: Needed,
+    cached: Option<Arc<Entry>>,
+    tenant: u32,
+    priority: i8,
+    rest: Rest,
+    turn: Turn,
+}
+
+/// Why an entry is not leased though it is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Active,
+    Quarantined,
+    Held,
+    /// It could not be read: it stays on disk and in the counts until someone looks.
+    Damaged,
+}
+
+/// Who has an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Free,
+    Leased,
+    /// A record of it is on its way to disk; the lease may be dropped meanwhile.
+    Recording(Lessee),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lessee {
+    There,
+    Gone,
+}
+
+/// An entry that was taken from the queue.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) id: QueueId,
+    pub(crate) cached: Option<Arc<Entry>>,
+}
+
+impl Queue {
+    /// Takes over an entry's newest state: record `number`, which is at `location`. The answer is the bodies that nobody
+    /// needs any more.
+    pub(crate) fn put(&mut self, entry: &Entry, number: u64, location: Location) -> Vec<BodyName> {
+        // Needed anew before the old needs go: what both refer to must not be counted out meanwhile.
+        let needed = self.needs.add(entry.id, &entry.content, number, location);
+        let tenant = self.tenants.add(&entry.tenant);
+        let turn = self.entries.get(&entry.id).map_or(Turn::Free, |old| old.turn);
+        let freed = self.remove(entry.id);
+        let slot = Slot {
+            due: entry.due,
+            base: number,
+            needed,
+            cached: None,
+            tenant,
+            priority: entry.envelope.priority,
+            rest: Rest::of(&entry.state),
+            turn,
+        };
+        self.entries.insert(entry.id, slot);
+        if turn == Turn::Free {
+            self.enqueue(entry.id);
+        } else {
+            self.leased = self.leased.saturating_add(1);
+        }
+        freed
+    }
+
+    /// Removes an entry with all that it holds. The answer is the bodies that nobody needs any more.
+    pub(crate) fn remove(&mut self, id: QueueId) -> Vec<BodyName> {
+        self.dequeue(id);
+        let Some(slot) = self.entries.remove(&id) else { return Vec::new() };
+        if slot.turn != Turn::Free {
+            self.leased = self.leased.saturating_sub(1);
+        }
+        self.tenants.remove(slot.tenant);
+        self.needs.remove(&slot.needed)
+    }
+
+    /// Keeps an entry in memory until others push it out.
+    pub(crate) fn cache(&mut self, entry: Arc<Entry>, cost: usize, bytes_max: usize) {
+        let Some(slot) = self.entries.get_mut(&entry.id) else { return };
+        self.cache.order.push_back(CacheLine { id: entry.id, base: slot.base, cost });
+        self.cache.bytes = self.cache.bytes.saturating_add(cost);
+        slot.cached = Some(entry);
+        while self.cache.bytes > bytes_max
+            && let Some(line) = self.cache.order.pop_front()
+        {
+            self.cache.bytes = self.cache.bytes.saturating_sub(line.cost);
+            if let Some(slot) = self.entries.get_mut(&line.id).filter(|slot| slot.base == line.base) {
+                slot.cached = None;
+            }
+        }
+    }
+
+    /// Takes the first entry that is due.
+    pub(crate) fn take(&mut self, now: Timestamp) -> Option<Taken> {
+        self.now = self.now.max(now);
+        for _ in 0..DUE_BATCH {
+            let Some((due, id)) = self.waiting.first().copied().filter(|(due, _)| *due <= now) else { break };
+            self.waiting.remove(&(due, id));
+            let priority = self.entries.get(&id).map_or(0, |slot| slot.priority);
+            self.ready.insert((Reverse(priority), due, id));
+        }
+        let (_, _, id) = self.ready.pop_first()?;
+        self.hold(id)
+    }
+
+    /// Takes a certain entry, due or not, moving or not, unless someone has it.
+    pub(crate) fn take_entry(&mut self, id: QueueId) -> Option<Taken> {
+        if self.entries.get(&id)?.turn != Turn::Free {
+            return None;
+        }
+        self.dequeue(id);
+        self.hold(id)
+    }
+
+    /// A record of a leased entry goes to the committer.
+    pub(crate) fn begin_record(&mut self, id: QueueId) {
+        if let Some(slot) = self.entries.get_mut(&id) {
+            slot.turn = Turn::Recording(Lessee::There);
+        }
+    }
+
+    /// The committer is through with it.
+    pub(crate) fn end_record(&mut self, id: QueueId) {
+        let Some(slot) = self.entries.get_mut(&id) else { return };
+        match slot.turn {
+            Turn::Recording(Lessee::There) => slot.turn = Turn::Leased,
+            Turn::Recording(Lessee::Gone) => self.free(id),
+            Turn::Free | Turn::Leased => {}
+        }
+    }
+
+    /// A lease was dropped.
+    pub(crate) fn release(&mut self, id: QueueId) {
+        let Some(slot) = self.entries.get_mut(&id) else { return };
+        match slot.turn {
+            Turn::Recording(_) => slot.turn = Turn::Recording(Lessee::Gone),
+            Turn::Leased => self.free(id),
+            Turn::Free => {}
+        }
+    }
+
+    /// Not before this time, though the log says otherwise: what happened could not be recorded.
+    pub(crate) fn postpone(&mut self, id: QueueId, milliseconds: u64) {
+        let at = Timestamp(self.now.0.saturating_add(milliseconds));
+        if let Some(slot) = self.entries.get_mut(&id).filter(|slot| slot.turn != Turn::Free) {
+            slot.due = slot.due.max(at);
+        }
+    }
+
+    /// An entry that cannot be read: leased to nobody until the next start.
+    pub(crate) fn set_damaged(&mut self, id: QueueId) {
+        self.dequeue(id);
+        if let Some(slot) = self.entries.get_mut(&id) {
+            slot.rest = Rest::Damaged;
+        }
+        self.release(id);
+    }
+
+    pub(crate) fn contains(&self, id: QueueId) -> bool {
+        self.entries.contains_key(&id)
+    }
+
+    /// When [`Queue::take`] will have something.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        let ready = self.ready.first().map(|(_, due, _)| *due);
+        let waiting = self.waiting.first().map(|(due, _)| *due);
+        ready.or(waiting)
+    }
+
+    /// The record with an entry's newest state.
+    pub(crate) fn base(&self, id: QueueId) -> Option<u64> {
+        self.entries.get(&id).map(|slot| slot.base)
+    }
+
+    /// Entries that need a segment.
+    pub(crate) fn dependents(&self, sequence: u64) -> Vec<QueueId> {
+        let needs = |id: &QueueId| {
+            self.entries.get(id).is_some_and(|slot| self.needs.depends(&slot.needed, sequence))
+        };
+        self.needs.dependents(sequence).into_iter().filter(needs).collect()
+    }
+
+    /// An entry that needs a record which is not in the log.
+    pub(crate) fn first_incomplete(&self) -> Option<(QueueId, u64)> {
+        self.entries.iter().find_map(|(id, slot)| Some((*id, self.needs.missing(&slot.needed)?)))
+    }
+
+    /// The counts, except for those of the committer.
+    pub(crate) fn counts(&self) -> Counts {
+        let resting = |rest| self.entries.values().filter(|slot| slot.rest == rest).count();
+        let segments = self.needs.segments();
+        Counts {
+            entries: self.entries.len(),
+            leased: self.leased,
+            quarantined: resting(Rest::Quarantined),
+            held: resting(Rest::Held),
+            damaged: resting(Rest::Damaged),
+            segments: segments.len(),
+            log_bytes: segments.values().map(|segment| segment.length).sum(),
+            needed_bytes: segments.values().map(|segment| segment.needed).sum(),
+            bodies: self.needs.bodies().len(),
+            ..Counts::default()
+        }
+    }
+
+    /// Up to `count` entries behind an id, in the order of arrival.
+    pub(crate) fn list(&self, after: Option<QueueId>, count: usize) -> Vec<Summary> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        let summary = |(id, slot): (&QueueId, &Slot)| Summary {
+            id: *id,
+            tenant: self.tenants.name(slot.tenant),
+            due: slot.due,
+            standing: slot.standing(),
+        };
+        self.entries.range((from, Unbounded)).take(count).map(summary).collect()
+    }
+
+    /// Entries of a tenant.
+    pub(crate) fn tenant_entries(&self, tenant: &str) -> usize {
+        self.tenants.entries(tenant)
+    }
+
+    fn hold(&mut self, id: QueueId) -> Option<Taken> {
+        let slot = self.entries.get_mut(&id)?;
+        slot.turn = Turn::Leased;
+        self.leased = self.leased.saturating_add(1);
+        Some(Taken { id, cached: slot.cached.clone() })
+    }
+
+    fn free(&mut self, id: QueueId) {
+        if let Some(slot) = self.entries.get_mut(&id) {
+            slot.turn = Turn::Free;
+            self.leased = self.leased.saturating_sub(1);
+            self.enqueue(id);
+        }
+    }
+
+    fn enqueue(&mut self, id: QueueId) {
+        if let Some(slot) = self.entries.get(&id).filter(|slot| slot.rest == Rest::Active) {
+            self.waiting.insert((slot.due, id));
+        }
+    }
+
+    fn dequeue(&mut self, id: QueueId) {
+        if let Some(slot) = self.entries.get(&id) {
+            self.waiting.remove(&(slot.due, id));
+            self.ready.remove(&(Reverse(slot.priority), slot.due, id));
+        }
+    }
+}
+
+/// Entries that one call moves from waiting to ready: a start with 200,000 due ones must not stall the first lease.
+const DUE_BATCH: usize = 1024;
+
+impl Rest {
+    fn of(state: &EntryState) -> Self {
+        match state {
+            EntryState::Active => Self::Active,
+            EntryState::Quarantined { .. } => Self::Quarantined,
+            EntryState::Held { .. } => Self::Held,
+        }
+    }
+}
+
+impl Slot {
+    fn standing(&self) -> Standing {
+        match (self.turn, self.rest) {
+            (Turn::Leased | Turn::Recording(_), _) => Standing::Leased,
+            (Turn::Free, Rest::Active) => Standing::Waiting,
+            (Turn::Free, Rest::Quarantined) => Standing::Quarantined,
+            (Turn::Free, Rest::Held) => Standing::Held,
+            (Turn::Free, Rest::Damaged) => Standing::Damaged,
+        }
+    }
+}
+
+/// Fresh entries, the oldest first. Lines of entries that moved on stay until they come to the front; they count all the
+/// same, so the bound holds.
+#[derive(Debug, Default)]
+struct Cache {
+    order: VecDeque<CacheLine>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct CacheLine {
+    id: QueueId,
+    base: u64,
+    cost: usize,
+}

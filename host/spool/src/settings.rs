@@ -1,0 +1,86 @@
+//! What an operator can set about a spool, with the defaults and their origins.
+
+use std::path::{Path, PathBuf};
+
+/// Where the spool is and what bounds it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The directory; made if it is not there.
+    pub directory: PathBuf,
+    /// A segment is sealed before it grows past this, unless one record alone is larger. 64 MiB: space comes back in
+    /// steps of a segment, and each seal costs a few syncs, so not much smaller; measured to be no bottleneck.
+    pub segment_bytes_max: u64,
+    /// A body up to this stays in memory and in the record; a larger one is streamed to a file of its own. 1 MiB: under
+    /// it a second file and its two syncs cost more than writing the bytes into the log.
+    pub body_inline_max: usize,
+    /// Records that may wait for the committer; the next caller waits. 4,096: some 40 batches of 100 sessions.
+    pub commit_queue_max: usize,
+    /// Bytes of records that may wait for the committer or be on their way to disk; the next caller waits. 64 MiB.
+    pub commit_queue_bytes_max: usize,
+    /// Bytes after which a batch takes no further record, so that nobody waits long for a neighbour. 16 MiB.
+    pub batch_bytes_max: u64,
+    /// Bytes of one record (all shares and the outbox, bodies with files not counted); above it the call is refused.
+    /// 48 MiB: dozens of inline bodies, and less than the queue takes.
+    pub record_bytes_max: usize,
+    /// Entries in one record: shares, siblings, outbox. 1,000: RFC 5321 §4.5.3.1.8 wants at least 100 recipients of one
+    /// transaction, and each could be another tenant's.
+    pub record_entries_max: usize,
+    /// Bytes of fresh records whose entries stay in memory, so that their first lease reads nothing. 32 MiB.
+    pub cache_bytes_max: usize,
+    /// Open segment files kept for reading. 64.
+    pub segment_files_max: usize,
+}
+
+impl Settings {
+    /// The defaults, in a directory.
+    #[must_use]
+    pub fn new(directory: impl AsRef<Path>) -> Self {
+        Self {
+            directory: directory.as_ref().to_owned(),
+            segment_bytes_max: 64 << 20,
+            body_inline_max: 1 << 20,
+            commit_queue_max: 4096,
+            commit_queue_bytes_max: 64 << 20,
+            batch_bytes_max: 16 << 20,
+            record_bytes_max: 48 << 20,
+            record_entries_max: 1000,
+            cache_bytes_max: 32 << 20,
+            segment_files_max: 64,
+        }
+    }
+}
+
+/// Where things are inside the directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Paths {
+    pub(crate) directory: PathBuf,
+    pub(crate) segments: PathBuf,
+    pub(crate) bodies: PathBuf,
+    pub(crate) lock: PathBuf,
+}
+
+/// The names in the directory that are ours.
+pub(crate) const SEGMENTS: &str = "segments";
+pub(crate) const BODIES: &str = "bodies";
+pub(crate) const LOCK: &str = "lock";
+
+impl Paths {
+    pub(crate) fn of(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            segments: directory.join(SEGMENTS),
+            bodies: directory.join(BODIES),
+            lock: directory.join(LOCK),
+        }
+    }
+
+    /// A segment's file; names sort in the order of their sequence.
+    pub(crate) fn segment(&self, sequence: u64) -> PathBuf {
+        self.segments.join(format!("{sequence:016x}.log"))
+    }
+
+    /// A segment before its preamble is durable.
+    pub(crate) fn segment_new(&self, sequence: u64) -> PathBuf {
+        self.segments.join(format!("{sequence:016x}.new"))
+    }
+}
