@@ -166,8 +166,7 @@ fn split(line: &str) -> (&str, &str) {
 }
 
 fn is_verb(text: &str) -> bool {
-    (1..=VERB_BYTES_MAX).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    (1..=VERB_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn bare(command: Command, argument: &str) -> Result<Command, Reply> {

@@ -9,6 +9,7 @@ pub mod data;
 pub mod envelope;
 pub mod extensions;
 pub mod facts;
+pub mod fuzz;
 pub mod gate;
 pub mod interest;
 pub mod limits;

@@ -25,11 +25,12 @@ pub struct Limits {
     pub rewrites_max: u32,
     /// Messages of one session; our choice. Whoever has more connects again.
     pub messages_max: u32,
-    /// Commands that broke the protocol; Postfix's `smtpd_hard_error_limit`.
+    /// Commands that broke the protocol, the last of which is answered 421; Postfix's `smtpd_hard_error_limit`.
     pub errors_max: u32,
-    /// Replies of 4xx and 5xx; a whole transaction of dead recipients is no reason to end a session.
+    /// Replies of 4xx and 5xx, the last of which is a 421; far above `errors_max`, since a list may have dead recipients.
     pub refusals_max: u32,
-    /// Verbs that nobody knows; Exim's `smtp_max_unknown_commands` is 3, a TLS ClientHello or HTTP reaches either.
+    /// Verbs that nobody knows, the last of which is answered 421; Exim's `smtp_max_unknown_commands` is 3, and HTTP
+    /// reaches either.
     pub unknown_commands_max: u32,
     /// Commands since the last message that bring none nearer (NOOP, RSET, VRFY, HELP, greetings); Postfix's
     /// `smtpd_junk_command_limit`.

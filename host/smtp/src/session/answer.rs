@@ -83,7 +83,8 @@ impl Session {
                 facts.errors = facts.errors.saturating_add(1);
             }
             let limits = &self.settings.limits;
-            let is_over = self.facts.errors > limits.errors_max || self.totals.refused > limits.refusals_max;
+            let is_over =
+                self.facts.errors >= limits.errors_max || self.totals.refused >= limits.refusals_max;
             if is_over && reply.code() != 421 {
                 return self.send_too_many_errors(verb);
             }

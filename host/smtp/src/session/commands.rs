@@ -73,7 +73,7 @@ impl Session {
             Command::Unknown(verb) => {
                 self.unknown_commands = self.unknown_commands.saturating_add(1);
                 self.violate(Violation::UnknownCommand, &verb);
-                if self.unknown_commands > self.settings.limits.unknown_commands_max {
+                if self.unknown_commands >= self.settings.limits.unknown_commands_max {
                     return self.send_too_many_errors(verb.into_string());
                 }
                 self.send(verb.into_string(), replies::COMMAND_UNKNOWN);

@@ -1,1 +1,190 @@
 //! Dialogues through a whole session, with a loop that answers as it is told: test only.
+//!
+//! Each is held whole, cut at every byte, and byte by byte; replies and contents have to be the same.
+
+use super::{Action, Admission, BareNewlines, RecipientStanding, Session, Settings};
+use crate::address::{Domain, Mailbox};
+use crate::facts::Facts;
+use crate::gate::{By, Decision, Dialogue, Gate, Input, Notice, NoticeKind, Refusal, Verdict};
+use crate::interest::{Interest, Verbs};
+use crate::limits::Limits;
+use crate::parameters::Parameter;
+use crate::reply::{EnhancedStatus, Reply};
+use crate::{Offers, ParameterVerb, replies};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// What is set and who answers.
+#[derive(Clone)]
+struct Scene {
+    settings: Settings,
+    interest: Interest,
+    verdict: fn(&Gate) -> Verdict,
+    notice: fn(&Notice) -> Verdict,
+    offers: fn(&mut Offers),
+    admission: Admission,
+    stored: Reply,
+}
+
+impl Default for Scene {
+    fn default() -> Self {
+        Self {
+            settings: Settings::new(Domain::parse("mx.example").unwrap()),
+            interest: Interest::default(),
+            verdict: |_| Verdict::Continue,
+            notice: |_| Verdict::Continue,
+            offers: |_| (),
+            admission: Admission::Room,
+            stored: Reply::new(250, EnhancedStatus::new(2, 0, 0), "Ok, 01J"),
+        }
+    }
+}
+
+impl Scene {
+    fn with_limits(change: fn(&mut Limits)) -> Self {
+        let mut scene = Self::default();
+        change(&mut scene.settings.limits);
+        scene
+    }
+
+    fn with_verdict(verdict: fn(&Gate) -> Verdict) -> Self {
+        Self { interest: Interest::everything(), verdict, ..Self::default() }
+    }
+}
+
+/// What was seen from outside.
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    replies: Vec<String>,
+    contents: Vec<String>,
+    /// Gates, notices and other questions, in order, with the replies as they went out.
+    trace: Vec<String>,
+    recipients: Vec<String>,
+}
+
+fn run<'a>(scene: &Scene, chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
+    let facts = Facts::new("01J".to_owned(), "mx".into(), "mx.example".into());
+    let mut session = Session::new(Arc::new(scene.settings.clone()), facts);
+    session.set_interest(scene.interest.clone());
+    let (mut seen, mut content, mut chunks) = (Seen::default(), String::new(), chunks.into_iter());
+    loop {
+        let action = session.step();
+        seen.hear(&session.take_output());
+        match action {
+            Action::Read { .. } => match chunks.next() {
+                Some(chunk) => session.receive(chunk),
+                None => session.receive_end(),
+            },
+            Action::Ask(gate) => {
+                seen.trace.push(name(&gate));
+                if matches!(gate, Gate::Helo { .. }) {
+                    (scene.offers)(session.offers());
+                }
+                let by = By::Sink("sink".into());
+                session.decide(Decision { verdict: (scene.verdict)(&gate), by });
+            }
+            Action::Tell(notice) => {
+                seen.trace.push(told(&notice));
+                session.decide(Decision { verdict: (scene.notice)(&notice), by: By::Host });
+            }
+            Action::Resolve(mailbox) => {
+                seen.trace.push(format!("resolve {mailbox}"));
+                session.judge_recipient(standing(&mailbox));
+            }
+            Action::Admit { .. } => session.admit(scene.admission),
+            Action::BeginContent => content.clear(),
+            Action::Content(bytes) => content.push_str(std::str::from_utf8(&bytes).unwrap()),
+            Action::Complete => {
+                seen.contents.push(std::mem::take(&mut content));
+                let recipients = &session.envelope().recipients;
+                let line = |recipient: &crate::Recipient| {
+                    format!("{} {} {}", recipient.id.0, recipient.address, recipient.original)
+                };
+                seen.recipients = recipients.iter().map(line).collect();
+                session.content_stored(scene.stored.clone());
+            }
+            Action::AbortContent => seen.trace.push("abort".to_owned()),
+            Action::Close => return seen,
+        }
+    }
+}
+
+impl Seen {
+    fn hear(&mut self, output: &[u8]) {
+        let text = std::str::from_utf8(output).unwrap();
+        for line in text.split_terminator("\r\n") {
+            self.trace.push(line.get(..9).unwrap_or(line).trim_end().to_owned());
+            self.replies.push(line.to_owned());
+        }
+    }
+}
+
+fn standing(mailbox: &Mailbox) -> RecipientStanding {
+    match (mailbox.local(), mailbox.domain().as_str()) {
+        ("nobody", _) => RecipientStanding::UnknownMailbox,
+        ("later", _) => RecipientStanding::Undecided,
+        ("full", _) => RecipientStanding::TransactionFull(replies::RECIPIENTS_TOO_MANY),
+        (_, "b.example" | "mx.example") => RecipientStanding::Accepted,
+        _ => RecipientStanding::Foreign,
+    }
+}
+
+fn name(gate: &Gate) -> String {
+    match gate {
+        Gate::Helo { name, .. } => format!("helo {name}"),
+        Gate::RcptTo { recipient, .. } => format!("rcpt-to {recipient}"),
+        Gate::InboundCommand { verb, argument, input, state } => {
+            let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+            format!("command {verb} [{argument}] [{}] [{}]", text(input), text(state))
+        }
+        Gate::Reply { verb, reply } => format!("reply {verb} {}", reply.code()),
+        other => format!("{:?}", other.kind()),
+    }
+}
+
+fn told(notice: &Notice) -> String {
+    match notice {
+        Notice::Violation { kind, .. } => kind.word().to_owned(),
+        Notice::Rejected { verb, by, reply } => format!("rejected {verb} {} {}", by.word(), reply.code()),
+        Notice::TransactionEnd { outcome } => outcome.word().to_owned(),
+        Notice::Disconnect { cause, totals } => {
+            format!("{} {} {}", cause.word(), totals.messages, totals.refused)
+        }
+    }
+}
+
+/// `|` stands for CRLF; each reply has to begin as expected.
+fn check(scene: &Scene, input: &str, expected: &str) -> Seen {
+    let input = input.replace('|', "\r\n");
+    let seen = run(scene, [input.as_bytes()]);
+    let expected: Vec<&str> = expected.split('|').collect();
+    let fits = seen.replies.iter().zip(&expected).all(|(reply, start)| reply.starts_with(start));
+    assert!(fits && seen.replies.len() == expected.len(), "{input:?}\n{:#?}\n{expected:#?}", seen.replies);
+    let outside = |seen: Seen| (seen.replies, seen.contents, seen.recipients);
+    let whole = outside(run(scene, [input.as_bytes()]));
+    for cut in 1..input.len() {
+        let (first, second) = input.as_bytes().split_at(cut);
+        assert_eq!(outside(run(scene, [first, second])), whole, "cut at {cut}");
+    }
+    assert_eq!(outside(run(scene, input.as_bytes().chunks(1))), whole, "byte by byte");
+    seen
+}
+
+fn check_trace(scene: &Scene, input: &str, expected: &str) {
+    let input = input.replace('|', "\r\n");
+    let seen = run(scene, input.split_inclusive('\n').map(str::as_bytes));
+    assert_eq!(seen.trace.join("|"), expected, "{input:?}");
+}
+
+fn refuse(verdict: fn(Refusal) -> Verdict, code: u16) -> Verdict {
+    let reply = Reply::from_sink(code, None, &["No"]).ok();
+    verdict(Refusal { reply, reason: "test".to_owned() })
+}
+
+const BEGIN: &str = "HELO c.example|MAIL FROM:<a@c.example>|RCPT TO:<r@b.example>|";
+const BEGUN: &str = "220|250 mx|250 2.1.0|250 2.1.5";
+
+mod limits;
+mod order;
+mod plain;
+mod verdicts;
