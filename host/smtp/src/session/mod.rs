@@ -5,96 +5,37 @@
 //! command does is queued as tasks and performed one by one, so that any of them may stop to ask. Leaves out time, sockets
 //! and whose tenant it is.
 
+mod action;
 mod answer;
 mod commands;
 mod content;
 mod dialogue;
 mod greeting;
 mod input;
+mod question;
 mod recipient;
 mod settings;
 mod transaction;
 
-#[cfg(test)]
-mod dialogues;
-
-use crate::address::Mailbox;
 use crate::envelope::{Envelope, Recipient};
 use crate::extensions::Offers;
 use crate::facts::Facts;
-use crate::gate::{Decision, DisconnectCause, Gate, Heeded, Notice, NoticeKind, Totals, TransactionOutcome};
+use crate::gate::{Decision, DisconnectCause, Heeded, Notice, NoticeKind, Totals};
 use crate::interest::Interest;
 use crate::replies;
 use crate::reply::Reply;
-use answer::Outgoing;
 use bytes::{Bytes, BytesMut};
 use content::Content;
-use dialogue::{CommandWork, Turn};
-use greeting::GreetingWork;
+use dialogue::Turn;
 use input::Input;
-use recipient::RecipientWork;
+use question::{Question, Task};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use transaction::Transaction;
 
+pub use action::{Action, Admission, RecipientStanding};
 pub use settings::{BareNewlines, Settings};
-
-/// What the loop around a session does next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Write the output, wait so long for bytes, then [`Session::receive`], [`Session::receive_end`] or
-    /// [`Session::time_out`].
-    Read {
-        /// The wait.
-        wait_max: Duration,
-    },
-    /// Fire the sinks, then [`Session::decide`].
-    Ask(Gate),
-    /// Fire the notice, then [`Session::decide`] with `Continue` or `Disconnect`. The output holds what led to it.
-    Tell(Notice),
-    /// Whose is it? Relay control and the mailbox check in one: [`Session::judge_recipient`].
-    Resolve(Mailbox),
-    /// Is there room for a message? [`Session::admit`], before MAIL is answered.
-    Admit {
-        /// What the client announced by SIZE.
-        announced: Option<u64>,
-    },
-    /// 354 is in the output: open what the content goes into.
-    BeginContent,
-    /// Content with its dots unstuffed, bytes exactly as to be stored.
-    Content(Bytes),
-    /// The content is whole, legal and past on-end-of-data: store it, then [`Session::content_stored`].
-    Complete,
-    /// Drop what `BeginContent` opened.
-    AbortContent,
-    /// Write the output and close the socket.
-    Close,
-}
-
-/// Whose a recipient is; answers [`Action::Resolve`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RecipientStanding {
-    /// Ours, and known; or elsewhere, and this client may relay.
-    Accepted,
-    /// Ours, and nobody of that name: refused unless a sink claims it.
-    UnknownMailbox,
-    /// Elsewhere, and this client may not relay: refused, and no sink is asked.
-    Foreign,
-    /// Cannot be known now.
-    Undecided,
-    /// Belongs into a transaction of its own; the reply is a 452.
-    TransactionFull(Reply),
-}
-
-/// Whether there is room for a message; answers [`Action::Admit`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// There is.
-    Room,
-    /// There is not now: 452 4.3.1.
-    Full,
-}
 
 /// One dialogue, from connect to close.
 #[derive(Debug)]
@@ -136,38 +77,8 @@ enum Phase {
     Over,
 }
 
-/// What a step does before it reads on.
-#[derive(Debug)]
-enum Task {
-    Ask(Question),
-    Send(Outgoing),
-    BeginContent,
-    AbortContent,
-    EndTransaction(TransactionOutcome),
-    ClearTransaction,
-    Finish(DisconnectCause),
-    TellDisconnect(DisconnectCause),
-}
-
-/// What the loop is asked, with the work that waits for its answer.
-#[derive(Debug)]
-enum Question {
-    Connect,
-    Helo(Box<GreetingWork>),
-    Command(Box<CommandWork>),
-    Admit { announced: Option<u64> },
-    MailFrom,
-    Resolve(Box<RecipientWork>),
-    RcptTo(Box<RecipientWork>),
-    Data,
-    EndOfData,
-    Complete(TransactionOutcome),
-    Reply(Box<Outgoing>),
-    Told(Box<Notice>),
-}
-
 impl Session {
-    /// One that has not said anything yet; its first step asks [`Gate::Connect`]. Bytes that were received before that are
+    /// One that has not said anything yet; its first step asks [`crate::Gate::Connect`]. Bytes that were received before that are
     /// an early talker's.
     #[must_use]
     pub fn new(settings: Arc<Settings>, facts: Facts) -> Self {
@@ -317,7 +228,7 @@ impl Session {
         Arc::make_mut(&mut self.envelope)
     }
 
-    /// The recipient that [`Action::Resolve`] or [`Gate::RcptTo`] is about, as it would enter the envelope.
+    /// The recipient that [`Action::Resolve`] or [`crate::Gate::RcptTo`] is about, as it would enter the envelope.
     #[must_use]
     pub fn candidate(&self) -> Option<&Recipient> {
         match &self.question {
@@ -326,7 +237,7 @@ impl Session {
         }
     }
 
-    /// What EHLO offers; sinks edit it in [`Gate::Helo`].
+    /// What EHLO offers; sinks edit it in [`crate::Gate::Helo`].
     pub fn offers(&mut self) -> &mut Offers {
         &mut self.offers
     }
@@ -400,7 +311,7 @@ impl Session {
     }
 
     fn ask(&mut self, question: Question) -> Action {
-        let action = action(&question);
+        let action = question.action();
         self.question = Some(question);
         action
     }
@@ -425,24 +336,5 @@ impl Session {
     }
 }
 
-fn action(question: &Question) -> Action {
-    match question {
-        Question::Connect => Action::Ask(Gate::Connect),
-        Question::Helo(work) => {
-            Action::Ask(Gate::Helo { greeting: work.greeting, name: work.name.clone().into() })
-        }
-        Question::Command(work) => Action::Ask(work.gate()),
-        Question::Admit { announced } => Action::Admit { announced: *announced },
-        Question::MailFrom => Action::Ask(Gate::MailFrom),
-        Question::Resolve(work) => Action::Resolve(work.candidate.address.clone()),
-        Question::RcptTo(work) => {
-            let Recipient { address, parameters, .. } = &work.candidate;
-            Action::Ask(Gate::RcptTo { recipient: address.clone(), parameters: parameters.clone() })
-        }
-        Question::Data => Action::Ask(Gate::Data),
-        Question::EndOfData => Action::Ask(Gate::EndOfData),
-        Question::Complete(_) => Action::Complete,
-        Question::Reply(outgoing) => Action::Ask(Gate::of_reply(outgoing)),
-        Question::Told(notice) => Action::Tell((**notice).clone()),
-    }
-}
+#[cfg(test)]
+mod tests;

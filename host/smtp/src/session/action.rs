@@ -1,0 +1,63 @@
+//! What a session wants of the loop around it, and the answers that are no verdicts.
+
+use crate::address::Mailbox;
+use crate::gate::{Gate, Notice};
+use crate::reply::Reply;
+use bytes::Bytes;
+use std::time::Duration;
+
+/// What the loop around a session does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Write the output, wait so long for bytes, then [`crate::Session::receive`], [`crate::Session::receive_end`] or
+    /// [`crate::Session::time_out`].
+    Read {
+        /// The wait.
+        wait_max: Duration,
+    },
+    /// Fire the sinks, then [`crate::Session::decide`].
+    Ask(Gate),
+    /// Fire the notice, then [`crate::Session::decide`] with `Continue` or `Disconnect`. The output holds what led to it.
+    Tell(Notice),
+    /// Whose is it? Relay control and the mailbox check in one: [`crate::Session::judge_recipient`].
+    Resolve(Mailbox),
+    /// Is there room for a message? [`crate::Session::admit`], before MAIL is answered.
+    Admit {
+        /// What the client announced by SIZE.
+        announced: Option<u64>,
+    },
+    /// 354 is in the output: open what the content goes into.
+    BeginContent,
+    /// Content with its dots unstuffed, bytes exactly as to be stored.
+    Content(Bytes),
+    /// The content is whole, legal and past on-end-of-data: store it, then [`crate::Session::content_stored`].
+    Complete,
+    /// Drop what `BeginContent` opened.
+    AbortContent,
+    /// Write the output and close the socket.
+    Close,
+}
+
+/// Whose a recipient is; answers [`Action::Resolve`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecipientStanding {
+    /// Ours, and known; or elsewhere, and this client may relay.
+    Accepted,
+    /// Ours, and nobody of that name: refused unless a sink claims it.
+    UnknownMailbox,
+    /// Elsewhere, and this client may not relay: refused, and no sink is asked.
+    Foreign,
+    /// Cannot be known now.
+    Undecided,
+    /// Belongs into a transaction of its own; the reply is a 452.
+    TransactionFull(Reply),
+}
+
+/// Whether there is room for a message; answers [`Action::Admit`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// There is.
+    Room,
+    /// There is not now: 452 4.3.1.
+    Full,
+}
