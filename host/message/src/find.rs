@@ -1,16 +1,12 @@
-//! Searching for a sink: literals, and regular expressions that are linear in the text.
+//! Searching for literals in one pass, however many they are.
 //!
-//! Promises: bounded programs whatever the sink sends; hits across the seam of two chunks are found. Leaves out: what is
-//! searched ([`crate::Draft::find`]).
+//! Promises: a bounded automaton whatever the sink sends; hits across the seam of two chunks are found. Leaves out: what is
+//! searched ([`crate::Draft::find`]), regular expressions (the module `expressions`).
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use regex::{RegexSet, RegexSetBuilder};
 
 use crate::error::MessageError;
-use crate::limits::{
-    EXPRESSION_BYTES_MAX, EXPRESSION_NESTING_MAX, EXPRESSION_PROGRAM_BYTES_MAX, EXPRESSIONS_MAX, FOUND_MAX,
-    LITERALS_BYTES_MAX, LITERALS_MAX,
-};
+use crate::limits::{FOUND_MAX, LITERALS_BYTES_MAX, LITERALS_MAX};
 
 /// Whether letters of the other case match too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,27 +105,6 @@ impl Literals {
     }
 }
 
-/// Compiles regular expressions of a sink: no look-around, no back-references, bounded in number, size and program.
-///
-/// # Errors
-/// When one is not valid, or a bound is reached.
-pub(crate) fn expressions<E: AsRef<str>>(all: &[E]) -> Result<RegexSet, MessageError> {
-    if all.len() > EXPRESSIONS_MAX {
-        return Err(MessageError::TooLarge("EXPRESSIONS_MAX"));
-    }
-    if all.iter().any(|one| one.as_ref().len() > EXPRESSION_BYTES_MAX) {
-        return Err(MessageError::TooLarge("EXPRESSION_BYTES_MAX"));
-    }
-    let built = RegexSetBuilder::new(all)
-        .size_limit(EXPRESSION_PROGRAM_BYTES_MAX)
-        .nest_limit(EXPRESSION_NESTING_MAX)
-        .build();
-    built.map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => MessageError::TooLarge("EXPRESSION_PROGRAM_BYTES_MAX"),
-        other => MessageError::InvalidArgument(other.to_string()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,21 +141,5 @@ mod tests {
         let mut search = Literals::new(&["a"], Case::Exact, u32::MAX).expect("within the bounds");
         search.feed(&b"a".repeat(20_000));
         assert_eq!(search.finish().len(), 10_000);
-    }
-
-    fn check_expressions(all: &[String], expected: &str) {
-        let found = expressions(all).err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(found.contains(expected), "{found:?}");
-    }
-
-    #[test]
-    fn expressions_are_bounded_and_linear() {
-        check_expressions(&["a+".to_owned()], "");
-        check_expressions(&vec!["a".to_owned(); EXPRESSIONS_MAX + 1], "EXPRESSIONS_MAX");
-        check_expressions(&["a".repeat(EXPRESSION_BYTES_MAX + 1)], "EXPRESSION_BYTES_MAX");
-        check_expressions(&[r"\w{1000}".to_owned()], "EXPRESSION_PROGRAM_BYTES_MAX");
-        check_expressions(&["(".repeat(60) + &")".repeat(60)], "nest");
-        check_expressions(&[r"(a)\1".to_owned()], "backreferences are not supported");
-        check_expressions(&["(?=a)".to_owned()], "look-around");
     }
 }

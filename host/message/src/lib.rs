@@ -13,6 +13,7 @@ pub mod digest;
 pub mod draft;
 mod entity;
 pub mod error;
+mod expressions;
 mod field;
 pub mod find;
 pub mod fuzz;

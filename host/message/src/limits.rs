@@ -56,15 +56,22 @@ pub const EXPRESSIONS_MAX: usize = 64;
 /// Bytes of one regular expression.
 pub const EXPRESSION_BYTES_MAX: usize = 4 * 1024;
 
-/// Bytes of the compiled program of all expressions of a call together; the time for each byte of text is bounded by it.
-pub const EXPRESSION_PROGRAM_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of the compiled program of all expressions of a call together: a hundred Unicode word classes.
+pub const EXPRESSION_PROGRAM_BYTES_MAX: usize = 1024 * 1024;
 
 /// Groups inside one another in a regular expression: what its parser may need of the stack.
 pub const EXPRESSION_NESTING_MAX: u32 = 50;
 
-/// Bytes of text that `match-any` looks at; a longer part is refused, not searched in part. Program and text together
-/// bound the time, which cannot be interrupted.
-pub const MATCH_TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of automaton states that the expressions may make while they run over one text. Ordinary ones need some KiB; one
+/// that makes ever new states, `(a?){2000}a{2000}`, took 80 s for a MiB without this bound, and 0.1 s with it.
+pub const EXPRESSION_STATES_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Program states times bytes of text where the automaton cannot be used: a Unicode word boundary in a text that is not
+/// ASCII. At some nanoseconds for each it is about a second, and it cannot be interrupted.
+pub const EXPRESSION_STEPS_MAX: usize = 128 * 1024 * 1024;
+
+/// Bytes of text that `match-any` looks at; a longer part is refused, not searched in part.
+pub const MATCH_TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Bytes of a field name that a sink writes. The longest registered one has 35.
 pub const FIELD_NAME_BYTES_MAX: usize = 100;

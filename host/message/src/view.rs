@@ -10,7 +10,8 @@ use bytes::{Bytes, BytesMut};
 use crate::digest::{Algorithm, Digesting};
 use crate::draft::Draft;
 use crate::error::MessageError;
-use crate::find::{Case, Found, Literals, expressions};
+use crate::expressions::Expressions;
+use crate::find::{Case, Found, Literals};
 use crate::headers::{Field, HeaderIndex};
 use crate::limits::{LOAD_BYTES_MAX, MATCH_TEXT_BYTES_MAX, READ_BYTES_MAX};
 use crate::mime::{Mime, MimePart, Part, PartId, PartTrait};
@@ -188,18 +189,18 @@ impl Draft {
         Ok(literals.finish())
     }
 
-    /// The numbers of the regular expressions that match somewhere in a part's text; linear in the text.
+    /// The numbers of the regular expressions that match somewhere in a part's text, in order; linear in the text.
     ///
     /// # Errors
     /// When there is no such part, an expression is not valid, a bound is reached, or the content cannot be loaded.
     pub fn match_any<E: AsRef<str>>(&self, part: PartId, all: &[E]) -> Result<Vec<u32>, MessageError> {
-        let set = expressions(all)?;
+        let expressions = Expressions::compile(all)?;
         if self.part_size(part)? > to_u64(MATCH_TEXT_BYTES_MAX) {
             return Err(MessageError::TooLarge("MATCH_TEXT_BYTES_MAX"));
         }
         let text = self.text_of(part)?;
         let text = std::str::from_utf8(&text).unwrap_or_default();
-        Ok(set.matches(text).iter().filter_map(|index| u32::try_from(index).ok()).collect())
+        expressions.matching(text)
     }
 
     /// The digest of the decoded bytes of a part; a stored raw message is read through, not kept.
@@ -238,7 +239,7 @@ impl Draft {
         let index = base.headers();
         let body = bytes.slice(index.body().min(bytes.len())..);
         let form = if index.is_well_formed() { Form::Well } else { Form::Malformed };
-        Ok(self.splice.mime().get_or_build(|| Mime::build(self.splice.fields(), form, body)))
+        Ok(self.splice.mime().view_or_build(|| Mime::build(self.splice.fields(), form, body)))
     }
 
     fn text_of(&self, part: PartId) -> Result<Bytes, MessageError> {
