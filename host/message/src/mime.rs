@@ -82,7 +82,7 @@ impl MimeCache {
         self.0.get()
     }
 
-    pub(crate) fn get_or_build(&self, build: impl FnOnce() -> Mime) -> &Mime {
+    pub(crate) fn view_or_build(&self, build: impl FnOnce() -> Mime) -> &Mime {
         self.0.get_or_init(build)
     }
 }

@@ -76,6 +76,9 @@ pub(crate) fn next_delimiter(
 pub(crate) fn delimits(line: &[u8], open: &[Container]) -> Option<(usize, DelimiterKind)> {
     let text = line.strip_prefix(b"--")?;
     let exact = text.trim_ascii_end();
+    if exact.is_empty() {
+        return None;
+    }
     let mut prefixed = None;
     for (level, container) in open.iter().enumerate().rev() {
         let Some(boundary) = &container.boundary else { continue };
