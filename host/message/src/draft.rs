@@ -1,6 +1,6 @@
 //! A draft: a content with the edits that sinks staged.
 //!
-//! Promises: a clone is two reference counts, so a clone is a savepoint; dropping one costs nothing; bytes that no edit
+//! Promises: a clone is a few reference counts, so a clone is a savepoint; dropping one costs nothing; bytes that no edit
 //! names stay; no edit copies the body; trace fields and the host's own Authentication-Results stay what they are
 //! (RFC 8601 §5), whatever a sink asks for. Occurrences and indexes speak of the draft as it is now. Leaves out: reading
 //! (the module `view`), edits of parts.
@@ -456,6 +456,12 @@ mod tests {
         first.revert();
         assert_eq!(written(&first), written(&saved));
         assert_eq!(first.pieces(), saved.pieces());
+    }
+
+    #[test]
+    fn a_draft_may_be_read_and_edited_on_any_thread() {
+        fn check<T: Send + Sync>(_: &T) {}
+        check(&draft(MESSAGE));
     }
 
     #[test]
