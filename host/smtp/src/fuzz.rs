@@ -11,7 +11,7 @@ use crate::gate::{By, Decision, Dialogue, Gate, Input, Notice, Refusal, Verdict}
 use crate::interest::Interest;
 use crate::limits::Limits;
 use crate::replies;
-use crate::reply::Reply;
+use crate::reply::{REPLY_LINE_BYTES_MAX, Reply};
 use crate::session::{Action, Admission, BareNewlines, RecipientStanding, Session, Settings};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
@@ -193,7 +193,10 @@ impl Transcript {
     fn keep(&mut self, output: &[u8]) {
         assert!(output.is_ascii(), "replies are ASCII");
         for line in output.split_inclusive(|byte| *byte == b'\n') {
-            assert!(line.ends_with(b"\r\n") && line.len() <= 512, "RFC 5321 §4.5.3.1.5: {line:?}");
+            assert!(
+                line.ends_with(b"\r\n") && line.len() <= REPLY_LINE_BYTES_MAX,
+                "RFC 5321 §4.5.3.1.5: {line:?}"
+            );
             let code = line.get(..3).unwrap_or_default();
             assert!(code.iter().all(u8::is_ascii_digit) && matches!(line.get(3), Some(b' ' | b'-')));
         }

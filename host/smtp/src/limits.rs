@@ -51,10 +51,6 @@ pub struct Limits {
     pub content_block_wait_max: Duration,
 }
 
-/// RFC 5321 §4.5.3.2.6: a client waits at least so long for the reply to its dot, so whatever happens before it, sinks
-/// and storage together, has to end earlier.
-pub const END_OF_DATA_WAIT_MAX: Duration = Duration::from_mins(10);
-
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
+/// Bytes of a reply line with its CRLF: RFC 5321 §4.5.3.1.5.
+pub const REPLY_LINE_BYTES_MAX: usize = 512;
 /// Lines in a reply that a sink gives, as the contract's `types.reply` says.
 pub const SINK_LINES_MAX: usize = 10;
-/// Bytes in a line that a sink gives: with code and status still inside RFC 5321 §4.5.3.1.5's 512.
+/// Bytes in a line that a sink gives: with code and status still inside [`REPLY_LINE_BYTES_MAX`].
 pub const SINK_LINE_BYTES_MAX: usize = 400;
 
 /// Code, status and text; what a command is answered with.

@@ -141,6 +141,12 @@ impl Session {
         self.answer_dot(reply, outcome, By::Host);
     }
 
+    /// The loop never said what became of the content: it is dropped, and the client keeps it.
+    pub(crate) fn storage_lost(&mut self) {
+        self.tasks.push_back(Task::AbortContent);
+        self.answer_dot(replies::STORAGE_UNAVAILABLE, TransactionOutcome::Deferred, By::Host);
+    }
+
     /// Whether the loop holds an unfinished content.
     pub(crate) fn is_content_open(&self) -> bool {
         self.content_open

@@ -6,7 +6,7 @@ use crate::extensions::Offers;
 use crate::facts::{Facts, Greeting};
 use crate::gate::{Decision, GateKind, Heeded, TransactionOutcome, Verdict, Violation};
 use crate::replies;
-use crate::reply::{Reply, SINK_LINE_BYTES_MAX};
+use crate::reply::{REPLY_LINE_BYTES_MAX, Reply};
 use std::sync::Arc;
 
 const CONNECT: Refusals = Refusals { defer: replies::CONNECT_DEFERRED, reject: replies::CONNECT_REJECTED };
@@ -37,7 +37,7 @@ impl Session {
         let is_defer = matches!(decision.verdict, Verdict::Defer(_));
         match Ruling::new(decision.verdict, &CONNECT) {
             Ruling::Proceed => self.send_banner("ESMTP"),
-            Ruling::Special(Verdict::Greet(text)) if is_greeting(&text) => self.send_banner(&text),
+            Ruling::Special(Verdict::Greet(text)) if self.is_greeting(&text) => self.send_banner(&text),
             Ruling::Special(verdict) => {
                 self.send_banner("ESMTP");
                 return match verdict {
@@ -106,6 +106,13 @@ impl Session {
         self.send(verb(greeting), Reply::with_lines(250, None, text.split('\n')));
     }
 
+    /// Whether the banner stays one line of RFC 5321 §4.5.3.1.5.
+    fn is_greeting(&self, text: &str) -> bool {
+        let line =
+            "220 ".len() + self.settings.host_name.as_str().len() + " ".len() + text.len() + "\r\n".len();
+        line <= REPLY_LINE_BYTES_MAX && !text.chars().any(char::is_control)
+    }
+
     fn send_banner(&mut self, text: &str) {
         // RFC 5321 §4.3.1: a client waits for this. Whoever did not is told from others without a delay for all.
         if !self.input.is_empty() {
@@ -122,10 +129,6 @@ fn verb(greeting: Greeting) -> &'static str {
         Greeting::Ehlo => "EHLO",
         Greeting::Lhlo => "LHLO",
     }
-}
-
-fn is_greeting(text: &str) -> bool {
-    text.len() <= SINK_LINE_BYTES_MAX && !text.chars().any(char::is_control)
 }
 
 /// RFC 5321 §4.3.2 and RFC 7504 §3: what may stand in for a banner.

@@ -323,8 +323,8 @@ impl Session {
             Some(Question::Resolve(_)) => self.judge_recipient(RecipientStanding::Undecided),
             Some(Question::Admit { .. }) => self.admit(Admission::Full),
             Some(Question::Complete(_)) => {
-                self.tasks.push_back(Task::AbortContent);
-                self.content_stored(replies::STORAGE_UNAVAILABLE);
+                self.question = None;
+                self.storage_lost();
             }
             Some(Question::Reply(_) | Question::Told(_)) => {
                 self.decide(Decision::proceed());

@@ -23,6 +23,7 @@ struct Scene {
     notice: fn(&Notice) -> Verdict,
     offers: fn(&mut Offers),
     admission: Admission,
+    greeting: Option<String>,
     stored: Reply,
 }
 
@@ -35,6 +36,7 @@ impl Default for Scene {
             notice: |_| Verdict::Continue,
             offers: |_| (),
             admission: Admission::Room,
+            greeting: None,
             stored: Reply::new(250, EnhancedStatus::new(2, 0, 0), "Ok, 01J"),
         }
     }
@@ -50,6 +52,14 @@ impl Scene {
     fn with_verdict(verdict: fn(&Gate) -> Verdict) -> Self {
         Self { interest: Interest::everything(), verdict, ..Self::default() }
     }
+}
+
+/// One at the defaults.
+fn session_of(interest: &Interest) -> Session {
+    let facts = Facts::new("01J".to_owned(), "mx".into(), "mx.example".into());
+    let mut session = Session::new(Arc::new(Scene::default().settings), facts);
+    session.set_interest(interest.clone());
+    session
 }
 
 /// What was seen from outside.
@@ -81,7 +91,11 @@ fn run<'a>(scene: &Scene, chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
                     (scene.offers)(session.offers());
                 }
                 let by = By::Sink("sink".into());
-                session.decide(Decision { verdict: (scene.verdict)(&gate), by });
+                let verdict = match (&gate, &scene.greeting) {
+                    (Gate::Connect, Some(text)) => Verdict::Greet(text.clone()),
+                    _ => (scene.verdict)(&gate),
+                };
+                session.decide(Decision { verdict, by });
             }
             Action::Tell(notice) => {
                 seen.trace.push(told(&notice));

@@ -100,11 +100,7 @@ fn dialogues() {
 
 #[test]
 fn waits() {
-    let mut session = Session::new(
-        Arc::new(Scene::default().settings),
-        Facts::new("01J".to_owned(), "mx".into(), "mx.example".into()),
-    );
-    session.set_interest(Interest::nothing());
+    let mut session = session_of(&Interest::nothing());
     let mut input = vec!["x\r\n".to_owned(), format!("{BEGIN}DATA|").replace('|', "\r\n")];
     let mut waits = Vec::new();
     while waits.len() < 3 {

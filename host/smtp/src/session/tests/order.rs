@@ -81,13 +81,7 @@ fn violations_are_told() {
 
 #[test]
 fn talking_early_and_ahead_is_told_once_and_changes_nothing() {
-    let interest = Interest::nothing().with_notice(NoticeKind::Violation);
-    let scene = Scene { interest, ..Scene::default() };
-    let mut session = Session::new(
-        Arc::new(scene.settings),
-        Facts::new("01J".to_owned(), "mx".into(), "mx.example".into()),
-    );
-    session.set_interest(scene.interest);
+    let mut session = session_of(&Interest::nothing().with_notice(NoticeKind::Violation));
     session.receive(b"HELO c\r\nNOOP\r\nNOOP\r\n");
     let mut told_so_far = Vec::new();
     loop {
@@ -135,11 +129,7 @@ fn a_session_ends_for_a_reason() {
     let interest =
         Interest::nothing().with_notice(NoticeKind::TransactionEnd).with_notice(NoticeKind::Disconnect);
     let end = |how: fn(&mut Session), input: &str| {
-        let mut session = Session::new(
-            Arc::new(Scene::default().settings),
-            Facts::new("01J".to_owned(), "mx".into(), "mx.example".into()),
-        );
-        session.set_interest(interest.clone());
+        let mut session = session_of(&interest);
         let input = input.replace('|', "\r\n");
         let mut input = Some(input.as_bytes());
         let mut trace = Vec::new();
@@ -177,12 +167,7 @@ fn a_session_ends_for_a_reason() {
 
 #[test]
 fn a_content_under_way_is_taken_before_a_shutdown() {
-    let scene = Scene { interest: Interest::nothing(), ..Scene::default() };
-    let mut session = Session::new(
-        Arc::new(scene.settings),
-        Facts::new("01J".to_owned(), "mx".into(), "mx.example".into()),
-    );
-    session.set_interest(scene.interest);
+    let mut session = session_of(&Interest::nothing());
     let mut input = vec![".\r\n".to_owned(), format!("{BEGIN}DATA|x|").replace('|', "\r\n")];
     loop {
         match session.step() {
@@ -203,24 +188,40 @@ fn a_content_under_way_is_taken_before_a_shutdown() {
     assert!(output.ends_with("250 2.0.0 Ok\r\n421 4.3.2 Shutting down, try again later\r\n"), "{output}");
 }
 
-#[test]
-fn a_question_without_an_answer_is_a_refusal() {
-    let mut session = Session::new(
-        Arc::new(Scene::default().settings),
-        Facts::new("01J".to_owned(), "mx".into(), "mx.example".into()),
-    );
-    session.set_interest(Interest::nothing());
-    let mut input = vec!["RCPT TO:<r@b.example>\r\n", "HELO c\r\nMAIL FROM:<>\r\n"];
+/// What is said when only `answered` questions get an answer.
+fn silence(answered: fn(&mut Session, &Action), expected: &str) {
+    let mut session = session_of(&Interest::nothing());
+    let mut input = vec![".\r\n".to_owned(), "DATA\r\n".to_owned(), BEGIN.replace('|', "\r\n")];
+    let mut aborts = 0;
     loop {
         match session.step() {
             Action::Read { .. } => match input.pop() {
                 Some(input) => session.receive(input.as_bytes()),
                 None => session.receive_end(),
             },
+            Action::AbortContent => aborts += 1,
             Action::Close => break,
-            _ => {}
+            action => answered(&mut session, &action),
         }
     }
     let output = String::from_utf8(session.take_output().to_vec()).unwrap();
-    assert!(output.contains("452 4.3.1") && output.contains("503 5.5.1"), "{output}");
+    let codes: Vec<&str> = output.split_terminator("\r\n").map(|line| &line[..3]).collect();
+    assert_eq!(format!("{} {aborts}", codes.join("|")), expected);
+}
+
+#[test]
+fn a_question_without_an_answer_is_a_refusal() {
+    silence(|_, _| (), "220|250|452|503|503|500 0");
+    let admit = |session: &mut Session, action: &Action| {
+        if matches!(action, Action::Admit { .. }) {
+            session.admit(Admission::Room);
+        }
+    };
+    silence(admit, "220|250|250|451|554|500 0");
+    let resolve = |session: &mut Session, action: &Action| match action {
+        Action::Admit { .. } => session.admit(Admission::Room),
+        Action::Resolve(_) => session.judge_recipient(RecipientStanding::Accepted),
+        _ => {}
+    };
+    silence(resolve, "220|250|250|250|354|451 1");
 }

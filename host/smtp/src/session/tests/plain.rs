@@ -122,11 +122,7 @@ fn storage_decides_what_the_dot_is_answered() {
 
 #[test]
 fn an_idle_session_is_small() {
-    let mut session = Session::new(
-        Arc::new(Scene::default().settings),
-        Facts::new("01J".to_owned(), "mx".into(), "mx.example".into()),
-    );
-    session.set_interest(Interest::nothing());
+    let mut session = session_of(&Interest::nothing());
     while !matches!(session.step(), Action::Read { .. }) {}
     session.receive(b"EHLO c.example\r\nMAIL FROM:<a@b.example>\r\n");
     loop {

@@ -20,6 +20,12 @@ fn on_connect() {
         "220 mx.example be welcome|250|221",
     );
     check(&at!(Gate::Connect => Verdict::Greet("a\r\nb".to_owned())), both, "220 mx.example ESMTP|250|221");
+    let longest = |surplus: usize| "x".repeat(512 - "220 mx.example \r\n".len() + surplus);
+    let mut scene = Scene::with_verdict(|_| Verdict::Continue);
+    scene.greeting = Some(longest(0));
+    check(&scene, both, "220 mx.example xxx|250|221");
+    scene.greeting = Some(longest(1));
+    check(&scene, both, "220 mx.example ESMTP|250|221");
     check(&at!(Gate::Connect => refuse(Verdict::Defer, 450)), both, "421 4.2.0 No");
     check(&at!(Gate::Connect => refuse(Verdict::Defer, 550)), both, "421 4.7.0");
     check(
