@@ -5,11 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smtp::Gate;
 
 use crate::artifact::Artifact;
 use crate::capability::Capability;
-use crate::event::{Class, EventKind};
+use crate::event::{Class, Event, EventKind};
 use crate::limits::Overrides;
+use crate::present::Present;
+use crate::rule::Rule;
+use crate::subject::Subject;
 
 /// Priority of a binding that names none; lower is asked first. The default of Windows 2000's sinks.
 pub const PRIORITY_DEFAULT: u16 = 24_575;
@@ -99,11 +103,38 @@ pub struct Binding {
     pub tier: Tier,
     /// The second part of the order.
     pub priority: u16,
+    /// When it is asked; none means whenever the event fires.
+    pub rule: Option<Arc<Rule>>,
     /// What happens when it faults.
     pub on_fault: OnFault,
 }
 
 impl Binding {
+    /// Whether it is asked now: its sink wants to hear of the verb, and its rule matches. Costs no instance.
+    pub fn is_asked(&self, event: &Event, subject: &Subject) -> bool {
+        let wants_verb = match event {
+            Event::Gate(Gate::InboundCommand { verb, .. }) => self.installation.command_verbs.contains(verb),
+            Event::Gate(Gate::Reply { verb, .. }) => self.installation.reply_verbs.contains(verb),
+            _ => true,
+        };
+        let matches = |rule: &Arc<Rule>| rule.matches(event.kind(), &Present { event, subject });
+        wants_verb && self.rule.as_ref().is_none_or(matches)
+    }
+
+    /// Whether it can be about the verb; for on-inbound-command and on-reply. The verb is in upper case.
+    pub fn names_verb(&self, verb: &str) -> bool {
+        let verbs = match self.event {
+            EventKind::Reply => &self.installation.reply_verbs,
+            _ => &self.installation.command_verbs,
+        };
+        verbs.contains(verb) && self.rule.as_ref().is_none_or(|rule| rule.names_verb(verb))
+    }
+
+    /// The total order of those who are asked.
+    pub(crate) fn order(&self) -> (Tier, u16, &str) {
+        (self.tier, self.priority, &self.id)
+    }
+
     /// Where it stands in the total order.
     pub fn position(&self) -> Position {
         Position { tier: self.tier, priority: self.priority, id: Arc::clone(&self.id) }

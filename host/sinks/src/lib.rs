@@ -14,17 +14,22 @@ pub mod event;
 mod exports;
 pub mod glob;
 pub mod installation_file;
+mod interest;
 pub mod known;
 pub mod limits;
 pub mod manifest;
 pub mod network;
 mod outside;
+mod present;
 pub mod registry;
+pub mod resolver;
 pub mod rule;
 pub mod settings;
 mod sinks;
 mod state;
 pub mod subject;
+#[cfg(test)]
+mod testing;
 pub mod verdict;
 
 pub use artifact::Artifact;
@@ -38,7 +43,8 @@ pub use known::Known;
 pub use limits::{Budget, Limits, Overrides};
 pub use manifest::Manifest;
 pub use outside::{Clock, Domains};
-pub use registry::Snapshot;
+pub use registry::{RegistryError, Snapshot};
+pub use resolver::{Asked, RecipientAsked, Resolver, Split};
 pub use rule::{Rule, RuleError};
 pub use sinks::{CompileError, Sinks, Trial, TrialError};
 pub use subject::{

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use message::Draft;
 use serde::{Deserialize, Serialize};
 use smtp::{Envelope, Facts, Offers, RecipientId, Reply, Timestamp};
 
@@ -36,6 +37,8 @@ pub struct Subject {
     pub envelope: Option<Arc<Envelope>>,
     /// The recipient that the event is about.
     pub current: Option<RecipientId>,
+    /// The content as it is now; its edits are what sinks staged.
+    pub draft: Option<Draft>,
     /// What is known of the message beside its content.
     pub message: Option<Arc<MessageFacts>>,
     /// Message variables by installation; durable.
@@ -157,6 +160,8 @@ pub struct Sibling {
     pub after: Position,
     /// The recipients that it took with it.
     pub envelope: Arc<Envelope>,
+    /// Its content.
+    pub draft: Draft,
     /// Copied when it was forked.
     pub variables: Variables,
     /// Copied when it was forked.
@@ -283,6 +288,7 @@ impl Subject {
             offers: None,
             envelope: None,
             current: None,
+            draft: None,
             message: None,
             variables: Variables::default(),
             scores: Scores::default(),

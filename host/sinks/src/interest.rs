@@ -1,0 +1,76 @@
+//! What the SMTP session must ask about, so that an event that nobody binds costs it one test of a bit.
+
+use std::collections::BTreeSet;
+
+use smtp::{GateKind, Interest, NoticeKind};
+
+use crate::binding::{Binding, Verbs};
+use crate::event::EventKind;
+
+/// The union over bindings, whatever their rules say.
+pub(crate) fn of<'a>(bindings: impl Iterator<Item = &'a Binding>) -> Interest {
+    let mut interest = Interest::nothing();
+    let (mut commands, mut replies) = (Union::default(), Union::default());
+    for binding in bindings {
+        match binding.event {
+            EventKind::InboundCommand => commands.add(&binding.installation.command_verbs),
+            EventKind::Reply => replies.add(&binding.installation.reply_verbs),
+            event => {
+                if let Some(kind) = gate(event) {
+                    interest = interest.with_gate(kind);
+                }
+                if let Some(kind) = notice(event) {
+                    interest = interest.with_notice(kind);
+                }
+            }
+        }
+    }
+    interest.with_commands(commands.verbs()).with_replies(replies.verbs())
+}
+
+#[derive(Default)]
+struct Union {
+    is_every: bool,
+    verbs: BTreeSet<Box<str>>,
+}
+
+impl Union {
+    fn add(&mut self, verbs: &Verbs) {
+        match verbs {
+            Verbs::Every => self.is_every = true,
+            Verbs::These(verbs) => self.verbs.extend(verbs.iter().cloned()),
+        }
+    }
+
+    fn verbs(self) -> smtp::Verbs {
+        if self.is_every {
+            smtp::Verbs::All
+        } else if self.verbs.is_empty() {
+            smtp::Verbs::None
+        } else {
+            smtp::Verbs::These(self.verbs.into_iter().collect())
+        }
+    }
+}
+
+const fn gate(event: EventKind) -> Option<GateKind> {
+    match event {
+        EventKind::Connect => Some(GateKind::Connect),
+        EventKind::Helo => Some(GateKind::Helo),
+        EventKind::MailFrom => Some(GateKind::MailFrom),
+        EventKind::RcptTo => Some(GateKind::RcptTo),
+        EventKind::Data => Some(GateKind::Data),
+        EventKind::EndOfData => Some(GateKind::EndOfData),
+        _ => None,
+    }
+}
+
+const fn notice(event: EventKind) -> Option<NoticeKind> {
+    match event {
+        EventKind::Violation => Some(NoticeKind::Violation),
+        EventKind::Rejected => Some(NoticeKind::Rejected),
+        EventKind::TransactionEnd => Some(NoticeKind::TransactionEnd),
+        EventKind::Disconnect => Some(NoticeKind::Disconnect),
+        _ => None,
+    }
+}
