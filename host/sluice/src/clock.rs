@@ -5,6 +5,7 @@
 use std::time::SystemTime;
 
 use smtp::Timestamp;
+use spool::QueueId;
 use ulid::Ulid;
 
 /// The wall clock in milliseconds; a clock set before 1970 reads as 1970.
@@ -19,4 +20,20 @@ pub fn now() -> Timestamp {
 #[must_use]
 pub fn fresh_id() -> Ulid {
     Ulid::new()
+}
+
+/// A new name for an entry.
+#[must_use]
+pub fn queue_id() -> QueueId {
+    QueueId::from_number(fresh_id().0)
+}
+
+/// The wall clock as `sinks` asks for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl sinks::Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        now()
+    }
 }

@@ -1,10 +1,202 @@
 //! The programmable mail server: sockets, clocks, files and operators around the pure crates.
+//!
+//! [`Server::start`] wires everything on one page: the spool is opened, the sinks are loaded, the listeners accept, the
+//! transport works. [`Running::stop`] takes it apart in the opposite order, so that nothing that was promised is dropped.
 
 pub mod build;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod deliver;
 pub mod inbound;
+mod observer;
 pub mod shutdown;
+mod stored;
 pub mod telemetry;
 pub mod tenants;
+mod transport;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use sinks::Sinks;
+use smtp::Domain;
+use spool::{Schedule, Spool};
+use tokio::sync::mpsc::Sender;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use config::Config;
+use deliver::local::Maildir;
+use deliver::path::Pattern;
+use inbound::connections::{ConnectionLimits, Connections};
+use inbound::listener::Listener;
+use inbound::resources::Resources;
+use inbound::{Inbound, Interests};
+pub use observer::{Observation, Observer};
+use shutdown::Shutdown;
+use telemetry::counters::Counters;
+use tenants::Tenants;
+use transport::Transport;
+
+/// The server, before it runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Server;
+
+/// A server that runs. Dropping it without [`Running::stop`] leaves its tasks running until the runtime ends.
+pub struct Running {
+    /// Where each listener really listens, by its name.
+    pub addresses: BTreeMap<String, SocketAddr>,
+    /// What happened so far, in numbers.
+    pub counters: Arc<Counters>,
+    inbound: Arc<Inbound>,
+    listeners: JoinSet<()>,
+    transport: JoinSet<()>,
+    drain: Duration,
+}
+
+impl Server {
+    /// Starts serving.
+    ///
+    /// # Errors
+    /// When the configuration, the spool, the engine or an address can't be used; the text says which and why.
+    pub async fn start(config: Config) -> anyhow::Result<Running> {
+        Self::start_observed(config, None).await
+    }
+
+    /// Starts serving, and tells a watcher each call of a sink and each arrival; what the watcher doesn't take is dropped.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn start_observed(
+        config: Config,
+        watcher: Option<Sender<Observation>>,
+    ) -> anyhow::Result<Running> {
+        if let Some((key, sentence)) = config::judge::judge(&config).into_iter().next() {
+            anyhow::bail!("{key}: {sentence}");
+        }
+        let started = clock::now();
+        let counters = Arc::new(Counters::default());
+        let observer = Observer::new(watcher, Arc::clone(&counters));
+        let shutdown = Shutdown::default();
+        let tenants = Arc::new(Tenants::new(&config)?);
+        let spool = open_spool(&config).await?;
+        let limits =
+            sinks::Limits { concurrent_events_max: config.sinks.concurrent_max, ..sinks::Limits::default() };
+        let sinks = Sinks::new(
+            &limits,
+            Arc::new(clock::SystemClock),
+            Arc::clone(&tenants) as Arc<dyn sinks::Domains>,
+        )?;
+        let resources = Resources::default();
+        resources.sample(&config.data_directory, &config.low_resources);
+        let host_domain = Domain::parse(&config.host_name)?;
+        let inbound = Arc::new(Inbound {
+            host_name: Arc::from(host_domain.to_string()),
+            host_domain,
+            received_fields_max: usize::try_from(config.limits.received_fields_max)?,
+            tenants: Arc::clone(&tenants),
+            sinks: sinks.clone(),
+            spool: spool.clone(),
+            connections: Arc::new(Connections::new(ConnectionLimits {
+                total_max: config.limits.connections_max,
+                per_address_max: config.limits.connections_per_address_max,
+            })),
+            resources: resources.clone(),
+            counters: Arc::clone(&counters),
+            observer: observer.clone(),
+            shutdown: shutdown.clone(),
+            transport_stopping: CancellationToken::new(),
+            interests: Interests::default(),
+        });
+        let mut addresses = BTreeMap::new();
+        let mut listeners = JoinSet::new();
+        for (name, listener) in open_listeners(&config, &inbound)? {
+            addresses.insert(name, listener.address()?);
+            listeners.spawn(listener.accept(Arc::clone(&inbound)));
+        }
+        let watch = (config.data_directory.clone(), config.low_resources.clone());
+        listeners.spawn(resources.watch(watch.0, watch.1, shutdown.stopping.clone()));
+        let pattern = Pattern::parse(&config.delivery.maildir.pattern).map_err(anyhow::Error::msg)?;
+        let mut transport = JoinSet::new();
+        transport.spawn(
+            Arc::new(Transport {
+                spool,
+                sinks,
+                tenants,
+                maildir: Arc::new(Maildir::new(config.maildir_root(), pattern)),
+                schedule: Schedule::default(),
+                host_name: Arc::clone(&inbound.host_name),
+                counters: Arc::clone(&counters),
+                observer,
+                started,
+                stopping: inbound.transport_stopping.clone(),
+                settings: config.delivery,
+            })
+            .run(),
+        );
+        let drain = Duration::from_secs(u64::from(config.shutdown.drain_seconds));
+        Ok(Running { addresses, counters, inbound, listeners, transport, drain })
+    }
+}
+
+impl Running {
+    /// Looks at the sinks folder now, without waiting for the watcher.
+    pub async fn rescan(&self) {}
+
+    /// Ends in good order: no new clients, waiting ones are told 421, transactions under way may finish within the drain
+    /// time, the entry at work is recorded, the spool is closed.
+    pub async fn stop(mut self) {
+        let cut = self.inbound.shutdown.drain(self.drain).await;
+        if cut > 0 {
+            tracing::warn!(sessions = cut, "sessions were cut at the end of the drain time");
+        }
+        while self.listeners.join_next().await.is_some() {}
+        self.inbound.transport_stopping.cancel();
+        let finish = async { while self.transport.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.drain, finish).await.is_err() {
+            tracing::warn!("stages were cut at the end of the drain time; they run again at the next start");
+            self.transport.shutdown().await;
+        }
+        self.inbound.spool.clone().close().await;
+    }
+}
+
+async fn open_spool(config: &Config) -> anyhow::Result<Spool> {
+    let directory = config.data_directory.join("spool");
+    make(&config.data_directory)?;
+    let settings = spool::Settings {
+        segment_bytes_max: config.spool.segment_bytes_max,
+        body_inline_max: usize::try_from(config.spool.body_inline_bytes_max)?,
+        ..spool::Settings::new(&directory)
+    };
+    let (spool, recovery) = Spool::open(settings).await?;
+    tracing::info!(?recovery, "spool opened");
+    Ok(spool)
+}
+
+fn make(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))
+}
+
+fn open_listeners(config: &Config, inbound: &Inbound) -> anyhow::Result<Vec<(String, Listener)>> {
+    let mut settings = smtp::Settings::new(inbound.host_domain.clone());
+    settings.limits.message_bytes_max = config.limits.message_bytes_max;
+    settings.limits.recipients_max = config.limits.recipients_max;
+    settings.limits.messages_max = config.limits.messages_per_session_max;
+    settings.limits.errors_max = config.limits.errors_max;
+    settings.limits.command_wait_max = Duration::from_secs(u64::from(config.limits.command_wait_seconds));
+    settings.limits.content_block_wait_max = Duration::from_secs(u64::from(config.limits.data_wait_seconds));
+    let settings = Arc::new(settings);
+    let open = |(name, listener): (&String, &config::Listener)| {
+        let tenant = listener.tenant.as_deref().map(Arc::from);
+        let opened = Listener::open(name, listener.address, tenant, Arc::clone(&settings))
+            .with_context(|| format!("listener {name} can't have {}", listener.address))?;
+        Ok((name.clone(), opened))
+    };
+    config.listeners.iter().map(open).collect()
+}

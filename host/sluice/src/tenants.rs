@@ -22,6 +22,7 @@ pub struct NotADomain(String);
 #[derive(Debug)]
 pub struct Tenants {
     owners: HashMap<Domain, Arc<Owner>>,
+    names: BTreeSet<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -59,13 +60,19 @@ impl Tenants {
         owners.entry(parse(&config.host_name)?).or_insert_with(|| {
             Arc::new(Owner { name: Arc::from(OPERATOR), mailboxes: Mailboxes::Listed(BTreeSet::new()) })
         });
-        Ok(Self { owners })
+        let names = owners.values().map(|owner| Arc::clone(&owner.name)).collect();
+        Ok(Self { owners, names })
     }
 
     /// The tenant that owns a domain.
     #[must_use]
     pub fn owner(&self, domain: &Domain) -> Option<&Arc<str>> {
         self.owners.get(domain).map(|owner| &owner.name)
+    }
+
+    /// The names of all tenants, each once.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
     }
 
     /// What a mailbox is to this server.
@@ -78,6 +85,12 @@ impl Tenants {
             }
             Some(owner) => Standing::Unknown(Arc::clone(&owner.name)),
         }
+    }
+}
+
+impl sinks::Domains for Tenants {
+    fn owns(&self, tenant: &str, domain: &Domain) -> bool {
+        self.owner(domain).is_some_and(|owner| **owner == *tenant)
     }
 }
 

@@ -1,4 +1,235 @@
-//! Finishing a delivery: into the mailboxes of this machine.
+//! Deliver: from a leased entry to what became of each of its recipients.
+//!
+//! A few workers take what is ready in batches, write the mailboxes on the blocking pool, and record the outcomes; the
+//! records of a batch share one sync. An entry is done when every recipient is finished; else it waits as the schedule says.
 
 pub mod local;
 pub mod path;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use message::{ReceivedFacts, TlsDetail};
+use smtp::{Recipient, RecipientState, Timestamp, replies};
+use spool::schedule::{Age, Next};
+use spool::{Attempt, Done, Entry, Lease, Outcome, Spool, StoredContent};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::Receiver;
+
+use crate::clock;
+use crate::observer::Observation;
+use crate::transport::Transport;
+use local::{DeliverError, Delivery, History, Source};
+
+/// Bytes that are read of a large content at one time while it is written out.
+pub const COPY_BYTES: u64 = 256 * 1024;
+
+/// What is ready to be delivered; shared by the workers.
+pub(crate) type Queue = Arc<Mutex<Receiver<Lease>>>;
+
+/// A recipient, and what came of writing its mailbox.
+type Tried = (Recipient, Result<PathBuf, DeliverError>);
+
+/// Delivers batches until the queue is closed and empty.
+pub(crate) async fn work(transport: Arc<Transport>, queue: Queue) {
+    let batch_max = usize::try_from(transport.settings.batch_max).unwrap_or(usize::MAX);
+    loop {
+        let mut batch = Vec::new();
+        if queue.lock().await.recv_many(&mut batch, batch_max).await == 0 {
+            return;
+        }
+        deliver(&transport, batch).await;
+    }
+}
+
+async fn deliver(transport: &Arc<Transport>, leases: Vec<Lease>) {
+    let mut deliveries = Vec::new();
+    let mut owners = Vec::new();
+    for (index, lease) in leases.iter().enumerate() {
+        for (recipient, delivery) in prepare(transport, lease) {
+            owners.push((index, recipient));
+            deliveries.push(delivery);
+        }
+    }
+    let maildir = Arc::clone(&transport.maildir);
+    let Ok(results) = tokio::task::spawn_blocking(move || maildir.deliver(&deliveries)).await else {
+        // The writing thread panicked: the leases go back when they are dropped, and nothing was recorded.
+        tracing::error!("a delivery batch broke off");
+        return;
+    };
+    let mut by_lease: Vec<Vec<Tried>> = leases.iter().map(|_| Vec::new()).collect();
+    for ((index, recipient), result) in owners.into_iter().zip(results) {
+        if let Some(of_lease) = by_lease.get_mut(index) {
+            of_lease.push((recipient, result));
+        }
+    }
+    join_all(leases.into_iter().zip(by_lease).map(|(lease, results)| settle(transport, lease, results)))
+        .await;
+}
+
+/// The deliveries of an entry: one for each recipient that is still to be delivered.
+fn prepare(transport: &Transport, lease: &Lease) -> Vec<(Recipient, Delivery)> {
+    let content: Arc<dyn Source + Sync> =
+        Arc::new(Whole { spool: transport.spool.clone(), content: lease.content.clone() });
+    let trace = Bytes::from(trace(&transport.host_name, lease));
+    let pending = |recipient: &&Recipient| {
+        matches!(recipient.state, RecipientState::Pending | RecipientState::Deferred)
+    };
+    lease
+        .envelope
+        .recipients
+        .iter()
+        .filter(pending)
+        .map(|recipient| {
+            let tenant = transport.tenants.owner(recipient.address.domain()).cloned();
+            let delivery = Delivery {
+                tenant: tenant.unwrap_or_else(|| Arc::from(lease.tenant.as_str())),
+                mailbox: recipient.address.clone(),
+                name: format!(
+                    "{}.{}_{}.{}",
+                    lease.arrived.0 / 1000,
+                    lease.id,
+                    recipient.id.0,
+                    transport.host_name
+                ),
+                history: if recipient.attempts > 0 || lease.arrived < transport.started {
+                    History::Repeated
+                } else {
+                    History::First
+                },
+                trace: trace.clone(),
+                content: Arc::clone(&content),
+            };
+            (recipient.clone(), delivery)
+        })
+        .collect()
+}
+
+/// Return-Path (RFC 5321 §4.4: the server that makes the final delivery adds it) and our Received field.
+fn trace(host_name: &str, entry: &Entry) -> String {
+    let reverse_path = match &entry.envelope.reverse_path {
+        smtp::ReversePath::Null => String::new(),
+        smtp::ReversePath::Mailbox(mailbox) => mailbox.to_string(),
+    };
+    let mut text = message::return_path_field(&reverse_path);
+    let facts = entry.facts.as_deref();
+    let id = entry.id.to_string();
+    let originals: Vec<String> =
+        entry.envelope.recipients.iter().map(|recipient| recipient.original.to_string()).collect();
+    let recipients: Vec<&str> = originals.iter().map(String::as_str).collect();
+    text.push_str(&message::received_field(&ReceivedFacts {
+        helo_name: facts.and_then(|facts| facts.helo_name.as_deref()),
+        reverse_name: None,
+        remote: facts.and_then(|facts| facts.remote).map(|remote| remote.ip()),
+        host_name,
+        with: facts.map_or("SMTP", smtp::Facts::with_word),
+        tls: facts
+            .and_then(|facts| facts.tls.as_ref())
+            .map(|tls| TlsDetail { version: &tls.version, cipher: &tls.cipher }),
+        id: &id,
+        recipients: &recipients,
+        arrived: entry.arrived.0,
+    }));
+    text
+}
+
+/// Records what became of an entry's recipients.
+async fn settle(transport: &Arc<Transport>, mut lease: Lease, results: Vec<Tried>) {
+    let now = clock::now();
+    let mut outcomes = Vec::new();
+    let mut again: Option<Timestamp> = None;
+    for (recipient, result) in results {
+        let outcome = match result {
+            Ok(path) => delivered(transport, &lease, &recipient, path),
+            Err(error) => undelivered(transport, (&lease, now), &recipient, &error, &mut again),
+        };
+        outcomes.push(outcome);
+    }
+    let recorded = match again {
+        Some(due) => {
+            let attempt = Attempt { outcomes, due, outbox: Vec::new() };
+            transport.spool.record_attempt(&mut lease, attempt).await
+        }
+        None => transport.spool.record_done(&mut lease, Done::default()).await,
+    };
+    if let Err(error) = recorded {
+        // Delivered, but not known to be: the next attempt finds the message by its name.
+        tracing::error!(entry = %lease.id, %error, "the outcome of a delivery was not recorded");
+    }
+}
+
+fn delivered(transport: &Transport, entry: &Entry, recipient: &Recipient, path: PathBuf) -> Outcome {
+    transport.counters.delivered.count();
+    tracing::info!(entry = %entry.id, recipient = %recipient.address, tenant = entry.tenant, "delivered");
+    transport.observer.tell(|| Observation::Delivered {
+        entry: entry.id.to_string(),
+        recipient: recipient.address.to_string(),
+        path,
+    });
+    Outcome { recipient: recipient.id, state: RecipientState::Delivered, reply: None }
+}
+
+fn undelivered(
+    transport: &Transport,
+    (entry, now): (&Entry, Timestamp),
+    recipient: &Recipient,
+    error: &DeliverError,
+    again: &mut Option<Timestamp>,
+) -> Outcome {
+    let age = Age {
+        id: entry.id,
+        arrived: entry.arrived,
+        expires: entry.envelope.expires,
+        attempts: recipient.attempts.saturating_add(1),
+    };
+    let next = match error {
+        DeliverError::Later { .. } => transport.schedule.next(&age, now),
+        DeliverError::NoSuchFolder => Next::Expire,
+    };
+    match next {
+        Next::Attempt(at) => {
+            transport.counters.delivery_deferred.count();
+            tracing::warn!(
+                entry = %entry.id, recipient = %recipient.address, %error, attempt = age.attempts, due = at.0,
+                "delivery deferred"
+            );
+            *again = Some(again.map_or(at, |other| other.min(at)));
+            Outcome {
+                recipient: recipient.id,
+                state: RecipientState::Deferred,
+                reply: Some(replies::MAILBOX_UNAVAILABLE),
+            }
+        }
+        Next::Expire => {
+            transport.fail(entry, recipient, &error.to_string());
+            Outcome {
+                recipient: recipient.id,
+                state: RecipientState::Failed,
+                reply: Some(replies::MAILBOX_UNAVAILABLE),
+            }
+        }
+    }
+}
+
+/// A content as it stands in the spool, read in pieces by the writing thread.
+struct Whole {
+    spool: Spool,
+    content: StoredContent,
+}
+
+impl Source for Whole {
+    fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        let content = self.spool.load(&self.content).map_err(io::Error::other)?;
+        let size = content.size();
+        let mut at = 0;
+        while at < size {
+            let end = size.min(at.saturating_add(COPY_BYTES));
+            out.write_all(&content.read(at..end).map_err(io::Error::other)?)?;
+            at = end;
+        }
+        Ok(())
+    }
+}

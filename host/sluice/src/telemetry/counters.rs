@@ -59,6 +59,15 @@ pub struct Counters {
     pub observations_lost: Counter,
 }
 
+impl Counters {
+    /// Counts the calls of one event, and which of them ended in a fault.
+    pub fn count_calls(&self, calls: &[sinks::Call]) {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        self.sink_calls.add(number(calls.len()));
+        self.sink_faults.add(number(calls.iter().filter(|call| call.fault.is_some()).count()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Counters;

@@ -1,0 +1,278 @@
+//! One client: bytes from the socket into the pure session, and what the session wants done.
+//!
+//! The session decides, this loop does. Replies that gathered are one write. An idle session holds no buffer: bytes are
+//! read through the stack, and the output's buffer goes when it was written. What happens rarely is boxed, so that the
+//! task of a waiting client stays small. Nothing that must finish (the spool write) is raced against the client.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smtp::{Action, Admission, Facts, Notice, Session, Timestamp};
+use tokio::net::TcpStream;
+
+use super::Inbound;
+use super::connections::Place;
+use super::content::Arriving;
+use super::gates::Gates;
+use super::listener::Listener;
+use crate::clock;
+
+/// Bytes that one read takes at most. They stand on the stack, so a waiting session has none of them.
+const READ_BYTES: usize = 32 * 1024;
+/// Longest wait for a client that does not read its replies; as long as we wait for its commands (RFC 5321 §4.5.3.2.7).
+const WRITE_WAIT_MAX: Duration = Duration::from_mins(5);
+
+/// A client that was let in.
+pub(super) struct Arrival {
+    pub(super) listener: Arc<Listener>,
+    pub(super) socket: TcpStream,
+    pub(super) remote: SocketAddr,
+    pub(super) place: Place,
+}
+
+struct Connection {
+    inbound: Arc<Inbound>,
+    socket: TcpStream,
+    session: Session,
+    gates: Gates,
+    content: Option<Box<Arriving>>,
+    began: Timestamp,
+    stopping: Stopping,
+    /// Given back when the session is over.
+    _place: Place,
+}
+
+/// Whether the session knows that the server stops.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stopping {
+    Untold,
+    Told,
+}
+
+/// What ended a wait for the client.
+enum Waited {
+    Readable,
+    TimedOut,
+    ServerStops,
+    ServerEnds,
+}
+
+/// Serves one client until either side is done.
+pub(super) async fn serve(arrival: Arrival, inbound: Arc<Inbound>) {
+    let Arrival { listener, socket, remote, place } = arrival;
+    let mut facts =
+        Facts::new(clock::fresh_id().to_string(), Arc::clone(&listener.name), Arc::clone(&inbound.host_name));
+    facts.protocol = listener.settings.protocol;
+    facts.local = socket.local_addr().ok();
+    facts.remote = Some(remote);
+    facts.connections = place.of_address;
+    tracing::debug!(session = facts.session_id, listener = &*listener.name, %remote, "session begins");
+    let mut session = Session::new(Arc::clone(&listener.settings), facts);
+    let gates = Gates::begin(&inbound, listener.tenant.clone());
+    session.set_interest(gates.interest(&inbound));
+    let mut connection = Connection {
+        inbound,
+        socket,
+        session,
+        gates,
+        content: None,
+        began: clock::now(),
+        stopping: Stopping::Untold,
+        _place: place,
+    };
+    if let Err(error) = connection.run().await {
+        tracing::debug!(session = connection.session.facts().session_id, %error, "the connection broke");
+    }
+}
+
+impl Connection {
+    async fn run(&mut self) -> io::Result<()> {
+        loop {
+            match self.session.step() {
+                Action::Read { wait_max } => self.read(wait_max).await?,
+                Action::Ask(gate) => Box::pin(self.ask(gate)).await,
+                Action::Tell(notice) => Box::pin(self.tell(notice)).await?,
+                Action::Resolve(mailbox) => {
+                    let standing = self.gates.standing(&self.inbound, &self.session, &mailbox);
+                    self.session.judge_recipient(standing);
+                }
+                Action::Admit { announced } => self.admit(announced),
+                Action::BeginContent => {
+                    self.flush().await?;
+                    self.content = Some(Box::new(Arriving::new(&self.inbound)));
+                }
+                Action::Content(bytes) => {
+                    if let Some(content) = &mut self.content {
+                        content.append(bytes).await;
+                    }
+                }
+                Action::Complete => Box::pin(self.complete()).await,
+                Action::AbortContent => {
+                    self.content = None;
+                    self.gates.drop_content();
+                }
+                Action::Close => return self.close().await,
+            }
+        }
+    }
+
+    async fn read(&mut self, wait_max: Duration) -> io::Result<()> {
+        if let Err(error) = self.flush().await {
+            self.session.fail();
+            tracing::debug!(session = self.session.facts().session_id, %error, "a reply was not taken");
+            return Ok(());
+        }
+        match self.wait(wait_max).await {
+            Waited::Readable => match read_some(&self.socket, &mut self.session) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+                Err(error) => {
+                    tracing::debug!(session = self.session.facts().session_id, %error, "the client is gone");
+                    self.session.fail();
+                    Ok(())
+                }
+                Ok(()) => Ok(()),
+            },
+            Waited::TimedOut => {
+                self.session.time_out();
+                Ok(())
+            }
+            Waited::ServerStops => {
+                self.stopping = Stopping::Told;
+                self.session.shut_down();
+                Ok(())
+            }
+            Waited::ServerEnds => Err(io::Error::other("the server's drain time is over")),
+        }
+    }
+
+    async fn wait(&self, wait_max: Duration) -> Waited {
+        let shutdown = &self.inbound.shutdown;
+        tokio::select! {
+            biased;
+            readable = tokio::time::timeout(wait_max, self.socket.readable()) => match readable {
+                Ok(_) => Waited::Readable,
+                Err(_) => Waited::TimedOut,
+            },
+            () = shutdown.stopping.cancelled(), if self.stopping == Stopping::Untold => Waited::ServerStops,
+            () = shutdown.ending.cancelled() => Waited::ServerEnds,
+        }
+    }
+
+    /// Writes what gathered in one go; the usual reply fits the socket's buffer and takes one system call.
+    async fn flush(&mut self) -> io::Result<()> {
+        let output = self.session.take_output();
+        let mut rest: &[u8] = &output;
+        while !rest.is_empty() {
+            match self.socket.try_write(rest) {
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    tokio::select! {
+                        writable = tokio::time::timeout(WRITE_WAIT_MAX, self.socket.writable()) => writable??,
+                        () = self.inbound.shutdown.ending.cancelled() => return Err(io::ErrorKind::TimedOut.into()),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The sinks are asked on this task: no hop to another thread.
+    async fn ask(&mut self, gate: smtp::Gate) {
+        let decision = match self.content.take() {
+            // The content is whole: it becomes the draft that sinks read and edit.
+            Some(arriving) if matches!(gate, smtp::Gate::EndOfData) => {
+                match arriving.finish(&self.inbound).await {
+                    Ok(arrived) => self.gates.end_of_data(&self.inbound, &mut self.session, arrived).await,
+                    Err(reply) => refused(reply),
+                }
+            }
+            content => {
+                self.content = content;
+                self.gates.ask(&self.inbound, &mut self.session, gate).await
+            }
+        };
+        if let smtp::Heeded::Ignored(why) = self.session.decide(decision) {
+            tracing::warn!(session = self.session.facts().session_id, why, "a verdict was not heeded");
+        }
+    }
+
+    async fn tell(&mut self, mut notice: Notice) -> io::Result<()> {
+        // A notice that a sink hears is told behind the reply that led to it: the client does not wait for the sink.
+        let heard = self.gates.wants_notice(kind_of(&notice));
+        let written = if heard { self.flush().await } else { Ok(()) };
+        if let Notice::Rejected { verb, by, reply } = &notice {
+            let (session, remote) = (self.session.facts().session_id.as_str(), self.session.facts().remote);
+            let remote = remote.map(tracing::field::display);
+            tracing::info!(session, remote, verb, by = by.word(), %reply, "refused");
+        }
+        if let Notice::Disconnect { totals, .. } = &mut notice {
+            totals.lasted = clock::now().since(self.began).unwrap_or_default();
+        }
+        let decision = self.gates.tell(&self.inbound, &mut self.session, notice).await;
+        let _ = self.session.decide(decision);
+        if written.is_err() {
+            self.session.fail();
+        }
+        Ok(())
+    }
+
+    fn admit(&mut self, announced: Option<u64>) {
+        let scarce = self.inbound.resources.scarce();
+        if let Some(scarcity) = scarce {
+            self.inbound.counters.low_resources.count();
+            tracing::debug!(
+                session = self.session.facts().session_id,
+                resource = scarcity.word(),
+                announced,
+                "deferred: a resource runs low"
+            );
+        }
+        self.session.admit(match scarce {
+            None => Admission::Room,
+            Some(_) => Admission::Full,
+        });
+        // A transaction keeps the sinks that it began with.
+        self.gates.begin_transaction(&self.inbound);
+        self.session.set_interest(self.gates.interest(&self.inbound));
+    }
+
+    async fn complete(&mut self) {
+        let content = self.content.take();
+        let reply = self.gates.accept(&self.inbound, &self.session, content).await;
+        self.session.content_stored(reply);
+    }
+
+    async fn close(&mut self) -> io::Result<()> {
+        self.flush().await
+    }
+}
+
+fn kind_of(notice: &Notice) -> sinks::EventKind {
+    match notice {
+        Notice::Violation { .. } => sinks::EventKind::Violation,
+        Notice::Rejected { .. } => sinks::EventKind::Rejected,
+        Notice::TransactionEnd { .. } => sinks::EventKind::TransactionEnd,
+        Notice::Disconnect { .. } => sinks::EventKind::Disconnect,
+    }
+}
+
+/// A refusal of the host's own, as the session takes it.
+fn refused(reply: smtp::Reply) -> smtp::Decision {
+    let is_permanent = reply.is_permanent();
+    let refusal = smtp::Refusal { reply: Some(reply), reason: String::new() };
+    let verdict = if is_permanent { smtp::Verdict::Reject(refusal) } else { smtp::Verdict::Defer(refusal) };
+    smtp::Decision { verdict, by: smtp::By::Host }
+}
+
+/// Reads what is there, up to one buffer of the stack.
+fn read_some(socket: &TcpStream, session: &mut Session) -> io::Result<()> {
+    let mut buffer = [0; READ_BYTES];
+    match socket.try_read(&mut buffer)? {
+        0 => session.receive_end(),
+        count => session.receive(buffer.get(..count).unwrap_or_default()),
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! A message while it arrives, and when it is whole.
+//!
+//! The bytes go to the spool's body writer as they come; an error of the disk is kept until the dot, where it can be
+//! answered. A whole content whose header section shows that it goes in circles is refused here, before a sink sees it.
+
+use bytes::Bytes;
+use message::{Content, Draft};
+use smtp::{Reply, replies};
+use spool::{Body, BodyError, BodyWriter};
+
+use super::Inbound;
+
+/// A content that is not whole yet.
+pub(super) struct Arriving {
+    writer: BodyWriter,
+    failed: Option<BodyError>,
+}
+
+/// A whole content, durable already if it is large.
+pub(super) struct Arrived {
+    /// Where its bytes are.
+    pub(super) body: Body,
+    /// What sinks read and edit.
+    pub(super) draft: Draft,
+}
+
+impl Arriving {
+    /// Nothing yet.
+    pub(super) fn new(inbound: &Inbound) -> Self {
+        Self { writer: inbound.spool.body(), failed: None }
+    }
+
+    /// Takes more; waits while the disk is behind, which slows the client down.
+    pub(super) async fn append(&mut self, bytes: Bytes) {
+        if self.failed.is_none() {
+            self.failed = self.writer.append(bytes).await.err();
+        }
+    }
+
+    /// The whole content, or the reply that it is refused with.
+    pub(super) async fn finish(self, inbound: &Inbound) -> Result<Arrived, Reply> {
+        let finished = match self.failed {
+            Some(error) => Err(error),
+            None => self.writer.finish().await,
+        };
+        let body = finished.map_err(|error| {
+            tracing::error!(%error, "a content was not stored");
+            match error {
+                BodyError::Full => replies::STORAGE_LOW,
+                BodyError::Disk(_) => replies::STORAGE_UNAVAILABLE,
+            }
+        })?;
+        let content = body.content();
+        if goes_in_circles(&content, inbound.received_fields_max) {
+            return Err(replies::MESSAGE_LOOP);
+        }
+        let draft = Draft::new(content);
+        Ok(Arrived { body, draft })
+    }
+}
+
+/// RFC 5321 §6.3: counting Received fields finds a loop that no host sees alone.
+fn goes_in_circles(content: &Content, received_fields_max: usize) -> bool {
+    message::received_count(content.head()) > received_fields_max
+}

@@ -1,0 +1,270 @@
+//! What a stage leaves behind: one record, or none where nothing changed.
+//!
+//! Every recipient stays, moves to another entry of the same record, or ends; each exactly once (EVENTS, rule 8).
+
+use sinks::{Fate, Sibling, StageVerdict, Subject};
+use smtp::{Envelope, Recipient, RecipientState, Timestamp};
+use spool::{
+    CommitError, ContentPiece, Done, Entry, EntryState, Lease, NewEntry, Stage, StageName, StagePointer,
+    StoredContent,
+};
+
+use super::Transport;
+use crate::clock;
+use crate::inbound::accept::{QUARANTINE, RECIPIENT_DEFERRAL};
+use crate::observer::Observation;
+use crate::stored;
+
+/// What sinks made of an entry in one event.
+pub(super) struct Change<'a> {
+    pub(super) before: &'a Subject,
+    pub(super) after: &'a Subject,
+    pub(super) by: &'a str,
+    pub(super) stage: StageName,
+}
+
+/// What is next for the entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Then {
+    /// The next stage, now.
+    GoOn,
+    /// Nothing now: it sleeps, is set aside, or is done.
+    Rest,
+}
+
+/// Records what the verdict and the edits come to.
+pub(super) async fn commit(
+    transport: &Transport,
+    lease: &mut Lease,
+    change: &Change<'_>,
+    verdict: StageVerdict,
+) -> Result<Then, CommitError> {
+    let now = clock::now();
+    match verdict {
+        StageVerdict::Continue if !change.is_any() && lease.stage.resume.is_none() => Ok(Then::GoOn),
+        StageVerdict::Continue => {
+            let stage = change.stage(transport, lease, (StagePointer::at(next(change.stage)), now));
+            transport.spool.record_stage(lease, stage).await?;
+            Ok(Then::GoOn)
+        }
+        StageVerdict::Defer { wait, reason, deferral } => {
+            let due = now + wait;
+            let pointer = stored::resume_at(change.stage, &deferral, due);
+            let stage = change.stage(transport, lease, (pointer, due));
+            transport.spool.record_stage(lease, stage).await?;
+            transport.settled(lease, "deferred", (&reason, change.by));
+            Ok(Then::Rest)
+        }
+        StageVerdict::Hold { reason, deferral } => {
+            let pointer = stored::resume_at(change.stage, &deferral, now);
+            let mut stage = change.stage(transport, lease, (pointer, now));
+            stage.state = EntryState::Held { reason: reason.clone() };
+            transport.spool.record_stage(lease, stage).await?;
+            transport.settled(lease, "held", (&reason, change.by));
+            Ok(Then::Rest)
+        }
+        StageVerdict::Quarantine(reason) => {
+            let mut stage = change.stage(transport, lease, (StagePointer::at(next(change.stage)), now));
+            let (by, until) = (change.by.to_owned(), now + QUARANTINE);
+            stage.state = EntryState::Quarantined { reason: reason.clone(), binding: by, until };
+            transport.spool.record_stage(lease, stage).await?;
+            transport.counters.quarantined.count();
+            transport.settled(lease, "quarantined", (&reason, change.by));
+            Ok(Then::Rest)
+        }
+        StageVerdict::Discard(reason) => {
+            let outbox = change.siblings(lease, now);
+            transport.spool.record_done(lease, Done { outbox }).await?;
+            transport.counters.discarded.count();
+            transport.settled(lease, "discarded", (&reason, change.by));
+            Ok(Then::Rest)
+        }
+        StageVerdict::Fail(refusal) => {
+            let outbox = change.siblings(lease, now);
+            fail_all(transport, lease, (&refusal, outbox)).await?;
+            Ok(Then::Rest)
+        }
+    }
+}
+
+/// Marks every recipient failed. RFC 5321 §6.1 wants a DSN, which comes with the way out: until then the entry is held, so
+/// that nothing is lost without a word. A null reverse-path gets no DSN ever, so that entry is done.
+pub(super) async fn fail_all(
+    transport: &Transport,
+    lease: &mut Lease,
+    (refusal, outbox): (&smtp::Refusal, Vec<NewEntry>),
+) -> Result<(), CommitError> {
+    let reason = if refusal.reason.is_empty() { "failed" } else { &refusal.reason };
+    for recipient in lease.envelope.recipients.iter().filter(|recipient| is_open(recipient)) {
+        transport.fail(lease, recipient, reason);
+    }
+    if lease.envelope.reverse_path == smtp::ReversePath::Null {
+        return transport.spool.record_done(lease, Done { outbox }).await;
+    }
+    let mut stage = Stage::of(lease);
+    for recipient in stage.envelope.recipients.iter_mut().filter(|recipient| is_open(recipient)) {
+        recipient.state = RecipientState::Failed;
+        recipient.last_reply.clone_from(&refusal.reply);
+    }
+    stage.state = EntryState::Held { reason: format!("failed: {reason}") };
+    stage.outbox = outbox;
+    transport.spool.record_stage(lease, stage).await
+}
+
+/// Whether a recipient is still to be delivered.
+pub(super) fn is_open(recipient: &Recipient) -> bool {
+    matches!(recipient.state, RecipientState::Pending | RecipientState::Deferred)
+}
+
+/// The stage behind one.
+fn next(stage: StageName) -> StageName {
+    match stage {
+        StageName::Submission => StageName::PreCategorize,
+        StageName::PreCategorize => StageName::Categorize,
+        StageName::Categorize => StageName::PostCategorize,
+        StageName::PostCategorize => StageName::Route,
+        StageName::Route => StageName::Routed,
+        StageName::Routed | StageName::Deliver => StageName::Deliver,
+    }
+}
+
+impl Change<'_> {
+    /// Whether there is anything to record.
+    fn is_any(&self) -> bool {
+        self.before.envelope != self.after.envelope
+            || self.edited()
+            || self.before.variables != self.after.variables
+            || self.before.scores != self.after.scores
+            || !self.after.dispositions.is_empty()
+            || !self.after.siblings.is_empty()
+    }
+
+    fn edited(&self) -> bool {
+        self.after.draft.as_ref().is_some_and(message::Draft::is_edited)
+    }
+
+    fn content(&self) -> Option<Vec<ContentPiece>> {
+        let draft = self.after.draft.as_ref().filter(|_| self.edited())?;
+        Some(StoredContent::edited(draft.pieces()))
+    }
+
+    /// The record of the stage, without a state other than active.
+    fn stage(
+        &self,
+        transport: &Transport,
+        lease: &Lease,
+        (pointer, due): (StagePointer, Timestamp),
+    ) -> Stage {
+        let mut stage = Stage::of(lease);
+        if let Some(envelope) = &self.after.envelope {
+            stage.envelope = Envelope::clone(envelope);
+        }
+        stage.content = self.content();
+        stage.variables = stored::variables(&self.after.variables);
+        stage.scores = stored::scores(&self.after.scores);
+        stage.stage = pointer;
+        stage.due = due;
+        stage.outbox = self.siblings(lease, clock::now());
+        self.dispose(transport, lease, &mut stage);
+        stage
+    }
+
+    /// Recipients that a sink decided about leave the entry, into one of their own where there is more to come.
+    fn dispose(&self, transport: &Transport, lease: &Lease, stage: &mut Stage) {
+        let now = clock::now();
+        for disposition in &self.after.dispositions {
+            let fate = &disposition.fate;
+            let known =
+                self.before.envelope.as_ref().and_then(|before| before.recipient(disposition.recipient));
+            let Some(recipient) = stage.envelope.recipient(disposition.recipient).or(known).cloned() else {
+                continue;
+            };
+            stage.envelope.recipients.retain(|other| other.id != disposition.recipient);
+            let (state, due) = match fate {
+                Fate::Redirect(_) => continue,
+                Fate::Discard(reason) => {
+                    transport.counters.discarded.count();
+                    transport.settled(lease, "discarded", (reason, &disposition.by));
+                    continue;
+                }
+                Fate::Defer(_) => (EntryState::Active, now + RECIPIENT_DEFERRAL),
+                Fate::Reject(_) => {
+                    transport.fail(lease, &recipient, "rejected by a sink");
+                    (EntryState::Held { reason: "failed: rejected by a sink".to_owned() }, now)
+                }
+                Fate::Quarantine(reason) => {
+                    transport.counters.quarantined.count();
+                    let (reason, binding) = (reason.clone(), disposition.by.to_string());
+                    (EntryState::Quarantined { reason, binding, until: now + QUARANTINE }, now)
+                }
+            };
+            let mut entry = self.off(lease, vec![recipient]);
+            entry.due = due;
+            entry.state = state;
+            entry.stage = StagePointer::at(self.stage);
+            stage.outbox.push(entry);
+        }
+    }
+
+    /// An entry with some of the recipients and the content as it is now.
+    fn off(&self, lease: &Lease, recipients: Vec<Recipient>) -> NewEntry {
+        let whole = || lease.content.whole();
+        let mut entry = child(lease, recipients, self.content().unwrap_or_else(whole));
+        entry.variables = stored::variables(&self.after.variables);
+        entry.scores = stored::scores(&self.after.scores);
+        entry
+    }
+
+    fn siblings(&self, lease: &Lease, now: Timestamp) -> Vec<NewEntry> {
+        self.after.siblings.iter().map(|sibling| self.sibling(lease, sibling, now)).collect()
+    }
+
+    fn sibling(&self, lease: &Lease, sibling: &Sibling, now: Timestamp) -> NewEntry {
+        let gone = |recipient: &Recipient| {
+            sibling.dispositions.iter().any(|disposition| disposition.recipient == recipient.id)
+        };
+        let recipients =
+            sibling.envelope.recipients.iter().filter(|recipient| !gone(recipient)).cloned().collect();
+        let content = StoredContent::edited(sibling.draft.pieces());
+        let mut entry = child(lease, recipients, content);
+        entry.envelope.reverse_path = sibling.envelope.reverse_path.clone();
+        entry.maker = Some(self.by.to_owned());
+        entry.variables = stored::variables(&sibling.variables);
+        entry.scores = stored::scores(&sibling.scores);
+        entry.stage = stored::resume_behind(self.stage, &sibling.after, now);
+        entry
+    }
+}
+
+/// An entry that was made from another one.
+pub(super) fn child(lease: &Entry, recipients: Vec<Recipient>, content: Vec<ContentPiece>) -> NewEntry {
+    NewEntry {
+        id: clock::queue_id(),
+        parent: Some(lease.id),
+        maker: lease.maker.clone(),
+        ingress: lease.ingress,
+        arrived: lease.arrived,
+        facts: lease.facts.clone(),
+        tenant: lease.tenant.clone(),
+        envelope: Envelope { recipients, ..lease.envelope.clone() },
+        content,
+        variables: lease.variables.clone(),
+        scores: lease.scores.clone(),
+        stage: lease.stage.clone(),
+        due: clock::now(),
+        state: EntryState::Active,
+    }
+}
+
+impl Transport {
+    /// Writes down what became of an entry in a stage.
+    fn settled(&self, entry: &Entry, outcome: &'static str, (reason, by): (&str, &str)) {
+        tracing::info!(entry = %entry.id, tenant = entry.tenant, outcome, reason, by, "stage ended");
+        let id = entry.id;
+        self.observer.tell(|| Observation::Settled {
+            entry: id.to_string(),
+            outcome,
+            reason: reason.to_owned(),
+        });
+    }
+}

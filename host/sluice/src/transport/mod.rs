@@ -1,0 +1,123 @@
+//! The way of a message behind its 250: leases entries, runs their stages, hands them to delivery.
+//!
+//! An entry whose stages nobody binds goes straight to the delivery workers; the others run beside each other, bounded,
+//! so that a slow sink of one message holds no other message. All of it stops between two durable records.
+
+mod categorize;
+mod commit;
+mod stages;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sinks::Sinks;
+use smtp::{Recipient, Timestamp};
+use spool::{Entry, Lease, Schedule, Spool};
+use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::config;
+use crate::deliver;
+use crate::deliver::local::Maildir;
+use crate::observer::{Observation, Observer};
+use crate::telemetry::counters::Counters;
+use crate::tenants::Tenants;
+
+/// How long a lease that could not be recorded rests before it is looked at again: the disk needs an operator, not haste.
+const LEASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// What stages and deliveries need.
+pub(crate) struct Transport {
+    pub(crate) spool: Spool,
+    pub(crate) sinks: Sinks,
+    pub(crate) tenants: Arc<Tenants>,
+    pub(crate) maildir: Arc<Maildir>,
+    pub(crate) schedule: Schedule,
+    pub(crate) settings: config::Delivery,
+    pub(crate) host_name: Arc<str>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) observer: Observer,
+    /// When this process began: an entry that is older may have been delivered before a crash.
+    pub(crate) started: Timestamp,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Transport {
+    /// Works until `stopping`; then finishes what is leased and returns.
+    pub(crate) async fn run(self: Arc<Self>) {
+        let workers = usize::try_from(self.settings.workers).unwrap_or(1);
+        let batch_max = usize::try_from(self.settings.batch_max).unwrap_or(1);
+        let (ready, queue) = mpsc::channel(workers.saturating_mul(batch_max).max(1));
+        let queue = Arc::new(Mutex::new(queue));
+        let mut tasks = JoinSet::new();
+        for _ in 0..workers {
+            tasks.spawn(deliver::work(Arc::clone(&self), Arc::clone(&queue)));
+        }
+        self.dispatch(ready).await;
+        // The dispatcher dropped its end of the queue: the workers end when it is empty.
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn dispatch(self: &Arc<Self>, ready: mpsc::Sender<Lease>) {
+        let stages_max = usize::try_from(self.settings.stages_concurrent_max).unwrap_or(1);
+        let permits = Arc::new(Semaphore::new(stages_max));
+        let mut stages = JoinSet::new();
+        loop {
+            while stages.try_join_next().is_some() {}
+            let Some(lease) = self.next().await else { break };
+            if stages::none_wanted(self, &lease) {
+                if ready.send(lease).await.is_err() {
+                    break;
+                }
+                continue;
+            }
+            let permit = tokio::select! {
+                () = self.stopping.cancelled() => break,
+                permit = Arc::clone(&permits).acquire_owned() => permit,
+            };
+            let Ok(permit) = permit else { break };
+            let transport = Arc::clone(self);
+            let ready = ready.clone();
+            stages.spawn(async move {
+                if let Some(lease) = stages::run(&transport, lease).await {
+                    // A closed queue means that the server stops; the dropped lease is found again at the next start.
+                    let _ = ready.send(lease).await;
+                }
+                drop(permit);
+            });
+        }
+        while stages.join_next().await.is_some() {}
+    }
+
+    /// The next entry that is due, or none when the server stops.
+    async fn next(&self) -> Option<Lease> {
+        loop {
+            if self.stopping.is_cancelled() {
+                return None;
+            }
+            if let Some(lease) = self.spool.lease(clock::now()) {
+                return Some(lease);
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => return None,
+                () = self.spool.due(clock::now()) => {}
+            }
+        }
+    }
+
+    /// Writes down that a recipient is given up. The DSN that belongs here (RFC 5321 §6.1) comes with the way out.
+    pub(crate) fn fail(&self, entry: &Entry, recipient: &Recipient, reason: &str) {
+        self.counters.failed.count();
+        tracing::error!(
+            entry = %entry.id, recipient = %recipient.address, tenant = entry.tenant, reason,
+            "failed; the sender is not told: this version sends no DSN"
+        );
+        self.observer.tell(|| Observation::Settled {
+            entry: entry.id.to_string(),
+            outcome: "failed",
+            reason: reason.to_owned(),
+        });
+    }
+}

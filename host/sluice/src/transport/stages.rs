@@ -1,0 +1,128 @@
+//! The stages of one entry, from where it stands to the door of delivery.
+//!
+//! Each event is fired over the entry as it is now. What sinks changed becomes one durable record together with the stage
+//! pointer; where nothing changed nothing is written, and a crash asks again, with the same event id.
+
+use std::sync::Arc;
+
+use sinks::{Event, Outcome, Sinks, Snapshot, Subject, Verdict};
+use spool::{Entry, EntryState, Lease, StageName};
+
+use super::Transport;
+use super::categorize;
+use super::commit;
+use crate::observer::Observation;
+use crate::stored;
+
+/// Whether the entry can go to delivery as it is: nobody wants to be asked, and all its recipients are its tenant's.
+pub(super) fn none_wanted(transport: &Transport, entry: &Entry) -> bool {
+    let snapshot = transport.sinks.registry();
+    let wanted = pending(entry.stage.stage)
+        .iter()
+        .any(|(_, event)| Sinks::wants(&snapshot, event.kind(), Some(&entry.tenant)));
+    !wanted && categorize::all_here(transport, entry)
+}
+
+/// What an entry at that stage still has before it, with the stage's name.
+fn pending(stage: StageName) -> &'static [(StageName, Event)] {
+    const ALL: &[(StageName, Event)] = &[
+        (StageName::Submission, Event::TransportSubmission),
+        (StageName::PreCategorize, Event::PreCategorize),
+        (StageName::PostCategorize, Event::PostCategorize),
+    ];
+    let from = ALL.iter().position(|(name, _)| *name >= stage).unwrap_or(ALL.len());
+    ALL.get(from..).unwrap_or_default()
+}
+
+/// Runs what is pending. The lease comes back when the entry is to be delivered now; else it rests or is done.
+pub(super) async fn run(transport: &Arc<Transport>, mut lease: Lease) -> Option<Lease> {
+    let snapshot = transport.sinks.registry();
+    for (stage, event) in pending(lease.stage.stage) {
+        if *stage == StageName::PostCategorize {
+            lease = categorize::split(transport, lease).await?;
+        }
+        if Sinks::wants(&snapshot, event.kind(), Some(&lease.tenant)) {
+            lease = one(transport, &snapshot, lease, (*stage, event)).await?;
+        }
+    }
+    categorize::split(transport, lease).await
+}
+
+async fn one(
+    transport: &Arc<Transport>,
+    snapshot: &Arc<Snapshot>,
+    mut lease: Lease,
+    (stage, event): (StageName, &Event),
+) -> Option<Lease> {
+    let mut subject = match subject(transport, &lease, (stage, event)).await {
+        Ok(subject) => subject,
+        Err(error) => {
+            tracing::error!(entry = %lease.id, %error, "an entry's content can't be read; it rests");
+            rest(transport, lease).await;
+            return None;
+        }
+    };
+    let before = subject.clone();
+    let outcome = transport.sinks.fire(snapshot, event.clone(), &mut subject).await;
+    tell(transport, &lease, event, &outcome);
+    let Verdict::Stage(verdict) = outcome.verdict else {
+        tracing::error!(entry = %lease.id, "a stage was answered like a gate");
+        return None;
+    };
+    let change = commit::Change { before: &before, after: &subject, by: outcome.by.word(), stage };
+    match commit::commit(transport, &mut lease, &change, verdict).await {
+        Ok(commit::Then::GoOn) => Some(lease),
+        Ok(commit::Then::Rest) => None,
+        Err(error) => {
+            tracing::error!(entry = %lease.id, %error, "a stage was not recorded; it runs again");
+            tokio::time::sleep(super::LEASE_PAUSE).await;
+            None
+        }
+    }
+}
+
+/// What the event is about: the entry as the newest record has it.
+async fn subject(
+    transport: &Arc<Transport>,
+    lease: &Lease,
+    (stage, event): (StageName, &Event),
+) -> Result<Subject, spool::ReadError> {
+    // The same id when the stage runs again from the same record: sinks make their effects outside idempotent with it.
+    let event_id = format!("{}-{}-{}", lease.id, event.kind().name(), lease.version);
+    let mut subject = Subject::new(Arc::from(lease.tenant.as_str()), event_id.into());
+    let (spool, content) = (transport.spool.clone(), lease.content.clone());
+    let loaded = tokio::task::spawn_blocking(move || spool.load(&content)).await;
+    let content = loaded.map_err(|_| spool::ReadError::Gone)??;
+    subject.facts.clone_from(&lease.facts);
+    subject.envelope = Some(Arc::new(lease.envelope.clone()));
+    subject.draft = Some(message::Draft::new(content).with_authority(&transport.host_name));
+    subject.message = Some(stored::message_facts(lease));
+    subject.variables = stored::live_variables(&lease.variables);
+    subject.scores = stored::live_scores(&lease.scores);
+    subject.staged =
+        lease.stage.resume.as_ref().filter(|_| lease.stage.stage == stage).and_then(stored::staged);
+    Ok(subject)
+}
+
+fn tell(transport: &Transport, lease: &Lease, event: &Event, outcome: &Outcome) {
+    transport.counters.count_calls(&outcome.calls);
+    if outcome.calls.is_empty() {
+        return;
+    }
+    transport.observer.tell(|| Observation::Fired {
+        session: lease.facts.as_ref().map(|facts| facts.session_id.clone()),
+        entry: Some(lease.id.to_string()),
+        event: event.kind().name(),
+        tenant: Arc::from(lease.tenant.as_str()),
+        calls: outcome.calls.clone(),
+    });
+}
+
+/// An entry whose bytes can't be had now is held: trying again at once would spin.
+async fn rest(transport: &Transport, mut lease: Lease) {
+    let mut stage = spool::Stage::of(&lease);
+    stage.state = EntryState::Held { reason: "content unreadable".to_owned() };
+    if let Err(error) = transport.spool.record_stage(&mut lease, stage).await {
+        tracing::error!(entry = %lease.id, %error, "an entry was not held");
+    }
+}
