@@ -62,6 +62,8 @@ struct Saved {
     source: Source,
 }
 
+const RESULTS: &str = "Authentication-Results";
+
 impl Draft {
     /// A draft without edits.
     pub fn new(content: Content) -> Self {
@@ -76,6 +78,19 @@ impl Draft {
     pub fn with_authority(mut self, host_name: &str) -> Self {
         self.authority = Some(Arc::from(host_name));
         self
+    }
+
+    /// Takes away the Authentication-Results under the host's name that came with the content, so that nobody believes them
+    /// (RFC 8601 §5), and says how many there were. For the host, before it adds its own and before any sink reads.
+    pub fn remove_forged_results(&mut self) -> usize {
+        if self.authority.is_none() || check_bound(&self.splice).is_err() {
+            return 0;
+        }
+        let mut splice = self.splice.clone();
+        let is_forged = |field: Field<'_>| field.name.eq_ignore_ascii_case(RESULTS) && self.is_own(field);
+        let count = splice.remove_where(is_forged);
+        self.splice = splice;
+        count
     }
 
     /// Begins the edits of a call: what [`Draft::revert`] goes back to, with the bounds on edits counted anew.
@@ -245,7 +260,7 @@ impl Draft {
         if TRACE.iter().any(|trace| trace.eq_ignore_ascii_case(field.name)) {
             return true;
         }
-        if !field.name.eq_ignore_ascii_case("Authentication-Results") {
+        if !field.name.eq_ignore_ascii_case(RESULTS) {
             return false;
         }
         let Some(authority) = &self.authority else { return true };
@@ -442,6 +457,15 @@ mod tests {
         }
         let mut foreign = draft(MESSAGE).with_authority("other.example");
         assert_eq!(foreign.remove_headers("Authentication-Results"), Ok(1));
+    }
+
+    #[test]
+    fn results_under_the_hosts_name_that_come_in_are_forged() {
+        let text = "Authentication-Results: mx.example; spf=pass\r\nS: 1\r\nAuthentication-Results: b.example; none\r\n\r\n";
+        let mut came = draft(text).with_authority("mx.example");
+        assert_eq!((came.remove_forged_results(), came.remove_forged_results()), (1, 0));
+        assert_eq!(written(&came), "S: 1\r\nAuthentication-Results: b.example; none\r\n\r\n");
+        assert_eq!(draft(text).remove_forged_results(), 0);
     }
 
     #[test]

@@ -281,6 +281,13 @@ mod tests {
     }
 
     #[test]
+    fn an_encoded_word_beyond_its_bound_is_plain_text() {
+        let word = |bytes: usize| format!("=?utf-8?Q?{}?=", "a".repeat(bytes - 12));
+        check(word(ENCODED_WORD_BYTES_MAX).as_bytes(), &"a".repeat(ENCODED_WORD_BYTES_MAX - 12));
+        check(word(ENCODED_WORD_BYTES_MAX + 1).as_bytes(), &word(ENCODED_WORD_BYTES_MAX + 1));
+    }
+
+    #[test]
     fn mailboxes_are_bounded() {
         let mut found = Vec::new();
         mailboxes(" a@b.example,".repeat(MAILBOXES_MAX + 1).as_bytes(), &mut found);

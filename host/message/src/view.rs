@@ -261,9 +261,11 @@ impl Draft {
                 Stretch::Staged(bytes) => joined.extend_from_slice(&bytes),
                 Stretch::Base(range) => {
                     give(&joined.split());
+                    let held = to_u64(self.splice.base().head().len());
                     let mut from = range.start;
                     while from < range.end {
-                        let to = range.end.min(from.saturating_add(LOAD_BYTES_MAX));
+                        let next = if from < held { held } else { from.saturating_add(LOAD_BYTES_MAX) };
+                        let to = range.end.min(next);
                         give(&self.splice.base().read(from..to)?);
                         from = to;
                     }
@@ -303,6 +305,29 @@ mod tests {
         fn load(&self, _range: Range<u64>) -> Result<Bytes, LoadError> {
             Err(LoadError("loaded".to_owned()))
         }
+    }
+
+    /// A body of zeros that is handed out in bounded pieces.
+    struct Zeros;
+
+    impl Load for Zeros {
+        fn load(&self, range: Range<u64>) -> Result<Bytes, LoadError> {
+            let size = range.end - range.start;
+            assert!(size <= LOAD_BYTES_MAX, "{size} bytes at once");
+            Ok(Bytes::from(vec![0; usize::try_from(size).unwrap()]))
+        }
+    }
+
+    #[test]
+    fn a_stored_body_is_read_through_in_pieces() {
+        let head = Bytes::from_static(b"A: 1\r\n\r\n");
+        let stored = Draft::new(Content::stored(head.clone(), 3 * LOAD_BYTES_MAX + 7, Arc::new(Zeros)));
+        let size = usize::try_from(3 * LOAD_BYTES_MAX + 7).unwrap();
+        let whole = draft(std::str::from_utf8(&[&head[..], &vec![0; size - head.len()]].concat()).unwrap());
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha1, Algorithm::Md5] {
+            assert_eq!(stored.digest(RAW, algorithm), whole.digest(RAW, algorithm));
+        }
+        assert_eq!(stored.find(RAW, &["1\r"], Case::Exact, 9), Ok(vec![Found { literal: 0, offset: 3 }]));
     }
 
     fn check_text(offset: u64, length: usize, expected: Result<&str, MessageError>) {
