@@ -92,7 +92,7 @@ pub enum Allocator {
 }
 
 /// What a component takes from the pool while a call runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Needs {
     /// Core instances.
     pub core_instances: u32,
