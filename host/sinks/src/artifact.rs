@@ -10,9 +10,13 @@ use crate::event::EventKind;
 use crate::exports::Exports;
 use crate::state::State;
 
+/// Hexadecimal digits of a digest in a log: as many as `git` shows.
+const DIGEST_PREFIX: usize = 12;
+
 /// A compiled component. Tenants share it: it holds code and no data of anyone.
 pub struct Artifact {
     digest: Arc<str>,
+    digest_prefix: Arc<str>,
     pub(crate) instance: InstancePre<State>,
     pub(crate) exports: Exports,
     needs: Needs,
@@ -25,12 +29,18 @@ impl Artifact {
         exports: Exports,
         needs: Needs,
     ) -> Self {
-        Self { digest, instance, exports, needs }
+        let digest_prefix = digest.get(..DIGEST_PREFIX).unwrap_or(&digest).into();
+        Self { digest, digest_prefix, instance, exports, needs }
     }
 
     /// SHA-256 of the file, in hexadecimal.
     pub fn digest(&self) -> &Arc<str> {
         &self.digest
+    }
+
+    /// Enough of it to tell versions apart in a log.
+    pub fn digest_prefix(&self) -> &Arc<str> {
+        &self.digest_prefix
     }
 
     /// What a call of it takes from the pool.

@@ -13,6 +13,7 @@ use crate::event::{Class, Event, EventKind};
 use crate::limits::Overrides;
 use crate::present::Present;
 use crate::rule::Rule;
+use crate::settings::SettingValues;
 use crate::subject::Subject;
 
 /// Priority of a binding that names none; lower is asked first. The default of Windows 2000's sinks.
@@ -65,28 +66,49 @@ impl Verbs {
 /// The values of an installation's settings, and the JSON text that a sink gets, written once.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    values: Arc<serde_json::Map<String, serde_json::Value>>,
+    values: Arc<SettingValues>,
     json: Arc<str>,
+    json_without_secrets: Arc<str>,
+}
+
+/// Whether secret settings are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// In every event.
+    Present,
+    /// While on-prepare runs.
+    Absent,
 }
 
 impl Settings {
-    /// Settings as they were validated.
-    pub fn new(values: serde_json::Map<String, serde_json::Value>) -> Self {
-        let json = serde_json::Value::Object(values.clone()).to_string();
-        Self { values: Arc::new(values), json: json.into() }
-    }
-
     /// The value as a sink's `settings.get` gives it: a string as it is, anything else as JSON.
-    pub fn value(&self, key: &str) -> Option<String> {
-        match self.values.get(key)? {
+    pub fn value(&self, key: &str, secrets: Secrets) -> Option<String> {
+        if secrets == Secrets::Absent && self.values.secret.contains(key) {
+            return None;
+        }
+        match self.values.values.get(key)? {
             serde_json::Value::String(text) => Some(text.clone()),
             other => Some(other.to_string()),
         }
     }
 
     /// All of them as one JSON object.
-    pub fn json(&self) -> &str {
-        if self.json.is_empty() { "{}" } else { &self.json }
+    pub fn json(&self, secrets: Secrets) -> &str {
+        let json = match secrets {
+            Secrets::Present => &self.json,
+            Secrets::Absent => &self.json_without_secrets,
+        };
+        if json.is_empty() { "{}" } else { json }
+    }
+}
+
+impl From<SettingValues> for Settings {
+    fn from(values: SettingValues) -> Self {
+        let mut public = values.values.clone();
+        public.retain(|key, _| !values.secret.contains(key));
+        let json = serde_json::Value::Object(values.values.clone()).to_string().into();
+        let json_without_secrets = serde_json::Value::Object(public).to_string().into();
+        Self { values: Arc::new(values), json, json_without_secrets }
     }
 }
 
@@ -199,5 +221,26 @@ impl OnFault {
             (_, Class::Provider) => matches!(self, Self::Skip | Self::Defer),
             (_, Class::Stage) => matches!(self, Self::Defer),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Secrets, Settings};
+    use crate::settings::SettingValues;
+
+    #[test]
+    fn secrets_are_absent_while_a_sink_prepares() {
+        let serde_json::Value::Object(values) =
+            serde_json::json!({"token": "s3cret", "tag": "[out]", "limit": 3})
+        else {
+            panic!("an object");
+        };
+        let settings = Settings::from(SettingValues { values, secret: ["token".to_owned()].into() });
+        assert_eq!(settings.value("token", Secrets::Present).as_deref(), Some("s3cret"));
+        assert_eq!(settings.value("limit", Secrets::Absent).as_deref(), Some("3"));
+        assert_eq!(settings.value("token", Secrets::Absent), None);
+        assert_eq!(settings.json(Secrets::Absent), r#"{"limit":3,"tag":"[out]"}"#);
+        assert_eq!(Settings::default().json(Secrets::Present), "{}");
     }
 }

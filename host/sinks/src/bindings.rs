@@ -16,6 +16,7 @@ wasmtime::component::bindgen!({
         "sluice:sink/message.part-traits": async | trappable,
         "sluice:sink/message.read-part": async | trappable,
         "sluice:sink/message.read-text": async | trappable,
+        "sluice:sink/message.read-raw": async | trappable,
         "sluice:sink/message.find": async | trappable,
         "sluice:sink/message.match-any": async | trappable,
         "sluice:sink/message.digest": async | trappable,

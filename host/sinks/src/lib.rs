@@ -4,28 +4,41 @@
 //! their order, each in a fresh instance with a budget, and merges what they say. A sink changes the world only through
 //! its verdict and the edits that it staged in the [`Subject`]; a fault changes nothing.
 
+mod access;
 pub mod artifact;
 pub mod binding;
 pub mod bindings;
+mod call;
 pub mod capability;
 pub mod component;
+mod convert;
+mod dialogue;
 pub mod document;
 pub mod engine;
 pub mod event;
 mod exports;
+mod fault;
 pub mod glob;
+mod imports;
 pub mod inspect;
 pub mod installation_file;
 mod interest;
+mod invoke;
+mod keep;
 pub mod known;
+mod lift;
+mod limiter;
 pub mod limits;
 pub mod load_error;
 pub mod manifest;
 pub mod network;
+mod output;
 mod outside;
+mod permits;
 mod present;
 pub mod registry;
 pub mod resolver;
+mod round;
 pub mod rule;
 pub mod settings;
 mod sinks;
@@ -33,10 +46,11 @@ mod state;
 pub mod subject;
 #[cfg(test)]
 mod testing;
+mod trial;
 pub mod verdict;
 
 pub use artifact::Artifact;
-pub use binding::{Binding, Installation, OnFault, Position, Settings, Tier, Verbs};
+pub use binding::{Binding, Installation, OnFault, Position, Secrets, Settings, Tier, Verbs};
 pub use capability::Capability;
 pub use document::DocumentError;
 pub use engine::EngineError;
@@ -51,8 +65,9 @@ pub use outside::{Clock, Domains};
 pub use registry::{RegistryError, Snapshot};
 pub use resolver::{Asked, RecipientAsked, Resolver, Split};
 pub use rule::{Rule, RuleError};
-pub use sinks::{CompileError, Sinks, Trial, TrialError};
+pub use sinks::{CompileError, Sinks};
 pub use subject::{
     Disposition, Fate, Ingress, MessageFacts, Scores, Sibling, Staged, Subject, Tiers, Variables,
 };
+pub use trial::{Trial, TrialError};
 pub use verdict::{Call, Deferral, Edits, Fault, FaultKind, Outcome, StageVerdict, Verdict};

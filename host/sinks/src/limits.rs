@@ -14,6 +14,14 @@ pub const LOG_BYTES_MAX: usize = 16 * 1024;
 pub const DETAIL_BYTES_MAX: usize = 400;
 /// Bytes that `random.bytes` gives in one call; the contract's number.
 pub const RANDOM_BYTES_MAX: u32 = 4096;
+/// Bytes that WASI's random gives in one call. RUNTIME.
+pub const WASI_RANDOM_BYTES_MAX: u64 = 64 * 1024;
+/// Streams, pollables and the like that a guest may hold of WASI. RUNTIME.
+pub const WASI_RESOURCES_MAX: usize = 256;
+/// Handles that a component may hold. RUNTIME.
+pub const HANDLES_MAX: usize = 1024;
+/// Fuel between two yields, so that a guest that works leaves its thread to others: some 100 us. RUNTIME.
+pub const YIELD_FUEL: u64 = 1_000_000;
 /// Bytes that one read of a part, of the raw message or of a blob gives; the contract's number.
 pub const READ_BYTES_MAX: u32 = 1024 * 1024;
 /// Blobs of one call. Ours: more than any message that a sink would build by parts needs.
@@ -34,8 +42,10 @@ pub const WORD_BYTES_MAX: usize = 64;
 pub const STATE_BYTES_MAX: usize = 64 * 1024;
 /// Octets that one `more` may ask for. Ours: the read must fit in memory with the session.
 pub const DIALOGUE_OCTETS_MAX: u32 = 1024 * 1024;
-/// Names of metrics that one call may use. Ours: each is a time series.
-pub const METRIC_NAMES_MAX: usize = 32;
+/// Samples of metrics that one call may give. Ours: a call counts a few things, not each byte.
+pub const METRIC_SAMPLES_MAX: usize = 64;
+/// Verbs that a sink may name. Ours.
+pub const VERBS_MAX: usize = 64;
 /// Recipients that a rewrite or a redirect of one recipient may become. Ours: an alias, not a mailing list.
 pub const REDIRECT_MAX: usize = 100;
 /// Siblings that the forks of one event may make. Ours.
@@ -50,12 +60,11 @@ pub const STAGE_WAIT_MAX: Duration = Duration::from_secs(4 * 24 * 3600);
 pub const FAULT_WAIT: Duration = Duration::from_secs(300);
 /// Faults of one message, binding and digest in a row before the message is held (EVENTS, "Classes, budgets, faults").
 pub const STAGE_FAULTS_MAX: u32 = 5;
-/// Literals or expressions of one `find` or `match-any`. Ours: a word list belongs into the sink.
-pub const PATTERNS_MAX: usize = 1000;
-/// Bytes of all patterns of one `find` or `match-any`. Ours.
-pub const PATTERN_BYTES_MAX: usize = 256 * 1024;
-/// Bytes of a compiled regular expression set of one `match-any`. The regex crate's default.
-pub const EXPRESSION_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Recipients of one message that a sink can bring it to. Ours: ten times RFC 5321 §4.5.3.1.8's minimum for a client.
+pub const RECIPIENTS_MAX: usize = 1_000;
+/// Size of a message whose bytes are all in memory, so that reading them may stay on the guest's fiber. The spool keeps
+/// up to 1 MiB of a body in memory.
+pub const INLINE_BYTES_MAX: u64 = MIB;
 /// Wall clock that a host call leaves the guest to decide with, if a tenth of its budget is less (EVENTS).
 pub const DECISION_TIME_MIN: Duration = Duration::from_millis(50);
 

@@ -5,29 +5,34 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 use smtp::By;
-use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use crate::artifact::Artifact;
-use crate::binding::{Installation, Verbs};
+use crate::binding::Installation;
+use crate::call::Runner;
 use crate::engine::{self, EngineError, Needs};
-use crate::event::{Class, Event, EventKind};
+use crate::event::{Event, EventKind};
 use crate::exports::Exports;
 use crate::limits::Limits;
-use crate::outside::{Clock, Domains};
+use crate::outside::{Clock, Domains, Outside};
+use crate::permits::Permits;
 use crate::registry::Snapshot;
+use crate::round::{Round, silence};
 use crate::state::State;
 use crate::subject::{Subject, Tiers};
-use crate::verdict::{Fault, Outcome, StageVerdict, Verdict};
+use crate::trial::{self, Trial, TrialError};
+use crate::verdict::Outcome;
+use crate::{imports, output};
 
 /// Runs sinks. A clone is the same one.
 #[derive(Clone)]
 pub struct Sinks(Arc<Shared>);
 
 struct Shared {
-    engine: Engine,
+    runner: Runner,
     linker: Linker<State>,
     registry: ArcSwap<Snapshot>,
+    limits: Limits,
 }
 
 /// A component cannot be used.
@@ -44,39 +49,6 @@ pub enum CompileError {
     Exports(wasmtime::Error),
 }
 
-/// An installation did not pass its trial.
-#[derive(Debug, thiserror::Error)]
-pub enum TrialError {
-    /// The guest faulted in the step.
-    #[error("{step}: {fault}")]
-    Fault {
-        /// An export.
-        step: &'static str,
-        /// What happened.
-        fault: Fault,
-    },
-    /// The guest said no in the step.
-    #[error("{step}: {message}")]
-    Refused {
-        /// An export.
-        step: &'static str,
-        /// Its words, bounded.
-        message: String,
-    },
-    /// An export has other types than its event.
-    #[error("{0}")]
-    Types(wasmtime::Error),
-}
-
-/// What a trial learnt.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trial {
-    /// Verbs that on-inbound-command wants to hear of.
-    pub command_verbs: Verbs,
-    /// Verbs that on-reply wants to hear of.
-    pub reply_verbs: Verbs,
-}
-
 impl Sinks {
     /// Starts the engine.
     ///
@@ -88,10 +60,13 @@ impl Sinks {
         domains: Arc<dyn Domains>,
     ) -> Result<Self, EngineError> {
         let engine = engine::start(limits)?;
-        let linker = Linker::new(&engine);
-        let registry = ArcSwap::default();
-        let _ = (clock, domains);
-        Ok(Self(Arc::new(Shared { engine, linker, registry })))
+        let mut linker = Linker::new(&engine);
+        imports::add_to_linker(&mut linker).map_err(EngineError::Link)?;
+        output::add_to_linker(&mut linker).map_err(EngineError::Link)?;
+        let permits = Permits::new(limits.concurrent_events_max, engine::capacity(limits));
+        let runner = Runner { engine, permits, outside: Arc::new(Outside { clock, domains }) };
+        let limits = limits.clone();
+        Ok(Self(Arc::new(Shared { runner, linker, registry: ArcSwap::default(), limits })))
     }
 
     /// The bindings as they are now; a transaction keeps what it began with.
@@ -114,7 +89,8 @@ impl Sinks {
     /// # Errors
     /// When it is no component, or one that this host cannot run.
     pub fn compile(&self, bytes: &[u8]) -> Result<Artifact, CompileError> {
-        let component = Component::from_binary(&self.0.engine, bytes).map_err(CompileError::Compile)?;
+        let component =
+            Component::from_binary(&self.0.runner.engine, bytes).map_err(CompileError::Compile)?;
         let needs = component.resources_required().map_or_else(Needs::default, |required| Needs {
             core_instances: required.num_memories.max(1),
             memories: required.num_memories,
@@ -130,15 +106,8 @@ impl Sinks {
     ///
     /// # Errors
     /// Names the step that failed.
-    pub async fn trial(&self, installation: &Installation) -> Result<Trial, TrialError> {
-        let artifact = &installation.artifact;
-        let mut store = wasmtime::Store::new(&self.0.engine, State {});
-        let instance = artifact.instance.instantiate_async(&mut store).await.map_err(TrialError::Types)?;
-        artifact
-            .exports
-            .check(wasmtime::AsContextMut::as_context_mut(&mut store), &instance)
-            .map_err(TrialError::Types)?;
-        Ok(Trial::default())
+    pub async fn trial(&self, installation: &Arc<Installation>) -> Result<Trial, TrialError> {
+        Box::pin(trial::run(&self.0.runner, installation)).await
     }
 
     /// Asks every binding that wants the event, in order, and merges what they say. Edits of those that succeeded are in
@@ -146,11 +115,10 @@ impl Sinks {
     pub async fn fire(&self, snapshot: &Snapshot, event: Event, subject: &mut Subject) -> Outcome {
         let kind = event.kind();
         let tenant = (subject.tiers != Tiers::OperatorOnly).then_some(&*subject.tenant);
-        let verdict = match (snapshot.bindings(kind, tenant).is_empty(), kind.class()) {
-            (true, Class::Stage) => Verdict::Stage(StageVerdict::Continue),
-            (true, _) => Verdict::Gate(smtp::Verdict::Continue),
-            (false, _) => Verdict::Gate(smtp::Verdict::Defer(smtp::Refusal::default())),
-        };
-        Outcome { verdict, by: By::Host, calls: Vec::new() }
+        let bindings = snapshot.bindings(kind, tenant);
+        if bindings.is_empty() {
+            return Outcome { verdict: silence(kind), by: By::Host, calls: Vec::new() };
+        }
+        Box::pin(Round::new(&self.0.runner, &self.0.limits, event, subject).run(bindings)).await
     }
 }

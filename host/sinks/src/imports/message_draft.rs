@@ -1,0 +1,92 @@
+//! `message-draft`: staged edits of the content. Edits of fields and of the whole are served; those of parts are not yet,
+//! and answer `other("not-served-yet")`, so that a sink's author sees the reason in the first test.
+
+use message::{Draft, MessageError, Position as Place};
+
+use super::Answer;
+use crate::access::Allowed;
+use crate::bindings::sluice::sink::message_draft::{Host, Position};
+use crate::bindings::sluice::sink::types::Error;
+use crate::state::State;
+
+impl State {
+    /// Edits the sink's own copy; an edit touches the header section, and costs as much.
+    fn edit<T>(&mut self, edit: impl FnOnce(&mut Draft) -> Result<T, MessageError>) -> Answer<T> {
+        if self.call.access.message_draft == Allowed::No {
+            return Ok(Err(Error::NotPermitted));
+        }
+        let bytes = self.content().map_or(0, Draft::header_size);
+        self.charge(bytes)?;
+        let Some(draft) = &mut self.subject.draft else {
+            return Ok(Err(Error::NotPermitted));
+        };
+        Ok(edit(draft).map_err(Error::from))
+    }
+
+    fn not_served<T>(&self) -> Answer<T> {
+        Ok(Err(match self.call.access.message_draft {
+            Allowed::Yes => Error::Other("not-served-yet".to_owned()),
+            Allowed::No => Error::NotPermitted,
+        }))
+    }
+}
+
+impl Host for State {
+    fn add_header(&mut self, at: Position, name: String, value: String) -> Answer<()> {
+        let at = match at {
+            Position::Top => Place::Top,
+            Position::Bottom => Place::Bottom,
+        };
+        self.edit(|draft| draft.add_header(at, &name, &value))
+    }
+
+    fn insert_header(&mut self, index: u32, name: String, value: Vec<u8>) -> Answer<()> {
+        self.edit(|draft| draft.insert_header(index, &name, &value))
+    }
+
+    fn replace_header(&mut self, name: String, occurrence: u32, value: String) -> Answer<()> {
+        self.edit(|draft| draft.replace_header(&name, occurrence, &value))
+    }
+
+    fn remove_header(&mut self, name: String, occurrence: u32) -> Answer<()> {
+        self.edit(|draft| draft.remove_header(&name, occurrence))
+    }
+
+    fn remove_headers(&mut self, name: String) -> Answer<u32> {
+        self.edit(|draft| draft.remove_headers(&name))
+    }
+
+    fn replace_part(&mut self, _part: u32, _content_type: String, _decoded: u32) -> Answer<()> {
+        self.not_served()
+    }
+
+    fn remove_part(&mut self, _part: u32) -> Answer<()> {
+        self.not_served()
+    }
+
+    fn attach(&mut self, _content_type: String, _file_name: Option<String>, _decoded: u32) -> Answer<u32> {
+        self.not_served()
+    }
+
+    fn add_text(&mut self, _at: Position, _plain: String, _html: Option<String>) -> Answer<()> {
+        self.not_served()
+    }
+
+    fn rewrite(&mut self, content: u32) -> Answer<()> {
+        let content = match self.blobs.bytes(content) {
+            Ok(content) => content.clone(),
+            Err(error) => return Ok(Err(error)),
+        };
+        self.charge_length(content.len())?;
+        self.edit(|draft| draft.rewrite(content))
+    }
+
+    fn revert(&mut self) -> wasmtime::Result<()> {
+        if self.call.access.message_draft == Allowed::Yes
+            && let Some(draft) = &mut self.subject.draft
+        {
+            draft.revert();
+        }
+        Ok(())
+    }
+}

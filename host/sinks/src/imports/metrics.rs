@@ -1,0 +1,30 @@
+//! `metrics`: the sink's own numbers. They are log events at debug level, which a metrics layer counts by installation.
+
+use crate::bindings::sluice::sink::metrics::Host;
+use crate::convert::for_log;
+use crate::limits::WORD_BYTES_MAX;
+use crate::state::State;
+
+impl Host for State {
+    fn count(&mut self, name: String, delta: u32) -> wasmtime::Result<()> {
+        if let Some(name) = self.metric_name(&name) {
+            tracing::debug!(target: "sinks::metrics", sink = %self.owner(), metric = name, delta);
+        }
+        Ok(())
+    }
+
+    fn observe(&mut self, name: String, value: f64) -> wasmtime::Result<()> {
+        if let Some(name) = self.metric_name(&name) {
+            tracing::debug!(target: "sinks::metrics", sink = %self.owner(), metric = name, value);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// The name as a label, while this call may still say one.
+    fn metric_name(&mut self, name: &str) -> Option<String> {
+        self.metric_samples_left = self.metric_samples_left.checked_sub(1)?;
+        Some(for_log(name, WORD_BYTES_MAX))
+    }
+}

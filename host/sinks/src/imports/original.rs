@@ -1,0 +1,24 @@
+//! `original`: the message that a DSN or a report speaks of. No event of this host is about one yet.
+
+use crate::bindings::sluice::sink::envelope::Recipient;
+use crate::bindings::sluice::sink::original::Host;
+use crate::bindings::sluice::sink::types::Reply;
+use crate::state::State;
+
+impl Host for State {
+    fn id(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn recipients(&mut self) -> wasmtime::Result<Vec<Recipient>> {
+        Ok(Vec::new())
+    }
+
+    fn last_reply(&mut self, _id: u32) -> wasmtime::Result<Option<Reply>> {
+        Ok(None)
+    }
+
+    fn header_values(&mut self, _name: String) -> wasmtime::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+}

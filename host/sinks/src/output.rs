@@ -1,0 +1,195 @@
+//! What a plain wasip2 component finds of WASI: an empty context, whose standard output goes to the sink's log by lines.
+//!
+//! No files, no sockets, no environment, no arguments; random numbers in small pieces; clocks. Language runtimes want
+//! these to start, and few guests ever ask, so the context is made at the first question.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::convert::for_log;
+use crate::event::EventKind;
+use crate::limits::{LOG_BYTES_MAX, WASI_RANDOM_BYTES_MAX, WASI_RESOURCES_MAX};
+use crate::state::State;
+
+/// The WASI of one call.
+pub(crate) struct Wasi {
+    context: WasiCtx,
+    table: ResourceTable,
+    output: Output,
+}
+
+impl Wasi {
+    fn new(installation: Arc<str>, event: EventKind) -> Self {
+        let lines = Lines { installation, event, line: Vec::new(), bytes_left: LOG_BYTES_MAX };
+        let output = Output(Arc::new(Mutex::new(lines)));
+        let context = WasiCtx::builder()
+            .stdout(output.clone())
+            .stderr(output.clone())
+            .max_random_size(WASI_RANDOM_BYTES_MAX)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(WASI_RESOURCES_MAX);
+        Self { context, table, output }
+    }
+
+    /// Says what stands behind the last line end.
+    pub(crate) fn finish(&self) {
+        self.output.lines().end_line();
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let call = &self.call;
+        let wasi = self
+            .wasi
+            .get_or_insert_with(|| Box::new(Wasi::new(Arc::clone(&call.installation.id), call.event)));
+        WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
+    }
+}
+
+struct Resources;
+
+impl HasData for Resources {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+/// Links what language runtimes import at their start; never sockets. There is no file to open: nothing is preopened.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    io::error::add_to_linker::<State, Resources>(linker, |state| state.ctx().table)?;
+    io::poll::add_to_linker::<State, Resources>(linker, |state| state.ctx().table)?;
+    io::streams::add_to_linker::<State, Resources>(linker, |state| state.ctx().table)?;
+    clocks::wall_clock::add_to_linker::<State, WasiClocks>(linker, WasiClocksView::clocks)?;
+    clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(linker, WasiClocksView::clocks)?;
+    filesystem::types::add_to_linker::<State, WasiFilesystem>(linker, WasiFilesystemView::filesystem)?;
+    filesystem::preopens::add_to_linker::<State, WasiFilesystem>(linker, WasiFilesystemView::filesystem)?;
+    random::random::add_to_linker::<State, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
+    random::insecure::add_to_linker::<State, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
+    cli::exit::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)?;
+    cli::environment::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)?;
+    cli::stdin::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)?;
+    cli::stdout::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)?;
+    cli::stderr::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)?;
+    cli::terminal_input::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)?;
+    cli::terminal_output::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)?;
+    cli::terminal_stdin::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)?;
+    cli::terminal_stdout::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)?;
+    cli::terminal_stderr::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)
+}
+
+/// Standard output and error together.
+#[derive(Clone)]
+struct Output(Arc<Mutex<Lines>>);
+
+struct Lines {
+    installation: Arc<str>,
+    event: EventKind,
+    line: Vec<u8>,
+    bytes_left: usize,
+}
+
+impl Output {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    /// Takes what is within the limit; the rest is dropped, and that is said once.
+    fn write(&mut self, bytes: &[u8]) {
+        let kept = bytes.get(..self.bytes_left.min(bytes.len())).unwrap_or_default();
+        for byte in kept {
+            match byte {
+                b'\n' => self.end_line(),
+                other => self.line.push(*other),
+            }
+        }
+        let was_open = self.bytes_left > 0;
+        self.bytes_left -= kept.len();
+        if was_open && self.bytes_left == 0 {
+            self.end_line();
+            tracing::warn!(sink = %self.installation, event = self.event.name(), limit = LOG_BYTES_MAX, "output of the sink cut");
+        }
+    }
+
+    fn end_line(&mut self) {
+        if !self.line.is_empty() {
+            let text = for_log(&String::from_utf8_lossy(&self.line), LOG_BYTES_MAX);
+            tracing::info!(target: "sinks::output", sink = %self.installation, event = self.event.name(), "{text}");
+            self.line.clear();
+        }
+    }
+}
+
+impl IsTerminal for Output {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Output {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        // Only WASI 0.3 asks for this form, and that is not linked.
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+impl OutputStream for Output {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.lines().write(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(LOG_BYTES_MAX)
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Output {
+    async fn ready(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lines;
+    use crate::event::EventKind;
+    use crate::limits::LOG_BYTES_MAX;
+
+    #[test]
+    fn output_ends_at_its_limit() {
+        let mut lines = Lines {
+            installation: "acme/loud".into(),
+            event: EventKind::Data,
+            line: Vec::new(),
+            bytes_left: LOG_BYTES_MAX,
+        };
+        lines.write(&[b'x'; LOG_BYTES_MAX - 1]);
+        assert_eq!(lines.line.len(), LOG_BYTES_MAX - 1);
+        lines.write(b"yz\nmore");
+        assert_eq!((lines.bytes_left, lines.line.len()), (0, 0));
+        lines.write(b"never");
+        assert!(lines.line.is_empty());
+    }
+}
