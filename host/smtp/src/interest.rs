@@ -3,7 +3,8 @@
 //! Promises that a session asks and tells nothing outside of it. Leaves out who is interested; the loop works that out from
 //! the registry and may change it between any two steps.
 
-use crate::gate::{GateKind, NoticeKind};
+use crate::gate::GateKind;
+use crate::notice::NoticeKind;
 use std::sync::Arc;
 
 /// The default asks the typed gates, and neither commands, replies nor notices.

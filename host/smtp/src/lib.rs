@@ -13,6 +13,7 @@ pub mod fuzz;
 pub mod gate;
 pub mod interest;
 pub mod limits;
+pub mod notice;
 pub mod parameters;
 pub mod path;
 pub mod replies;
@@ -26,12 +27,10 @@ pub use data::DataReader;
 pub use envelope::{Envelope, Recipient, RecipientId, RecipientState};
 pub use extensions::{OfferError, Offers, ParameterVerb};
 pub use facts::{Facts, Greeting, Identity, Protocol, TlsFacts};
-pub use gate::{
-    By, Decision, Dialogue, DisconnectCause, Gate, GateKind, Heeded, Input, Notice, NoticeKind, Refusal,
-    Totals, TransactionOutcome, Verdict, Violation,
-};
+pub use gate::{By, Decision, Dialogue, Gate, GateKind, Heeded, Input, Refusal, Verdict};
 pub use interest::{Interest, Verbs};
 pub use limits::Limits;
+pub use notice::{DisconnectCause, Notice, NoticeKind, Totals, TransactionOutcome, Violation};
 pub use parameters::{BodyType, DsnReturn, MailParameters, Notify, NotifyWhen, Parameter, Smtputf8};
 pub use path::{ForwardPath, ReversePath};
 pub use reply::{EnhancedStatus, Reply, ReplyError};

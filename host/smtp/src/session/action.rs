@@ -1,7 +1,8 @@
 //! What a session wants of the loop around it, and the answers that are no verdicts.
 
 use crate::address::Mailbox;
-use crate::gate::{Gate, Notice};
+use crate::gate::Gate;
+use crate::notice::Notice;
 use crate::reply::Reply;
 use bytes::Bytes;
 use std::time::Duration;

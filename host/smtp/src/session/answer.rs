@@ -4,9 +4,8 @@
 
 use super::{Phase, Question, Session, Task};
 use crate::facts::Facts;
-use crate::gate::{
-    By, Decision, DisconnectCause, Gate, Heeded, Notice, NoticeKind, Refusal, Verdict, Violation,
-};
+use crate::gate::{By, Decision, Gate, Heeded, Refusal, Verdict};
+use crate::notice::{DisconnectCause, Notice, NoticeKind, Violation};
 use crate::replies;
 use crate::reply::Reply;
 use std::borrow::Cow;
@@ -163,7 +162,7 @@ impl Session {
             self.tasks.push_front(Task::AbortContent);
         }
         if self.transaction.is_some() && self.tasks.iter().all(|task| !is_ending(task)) {
-            self.tasks.push_back(Task::EndTransaction(crate::gate::TransactionOutcome::Disconnected));
+            self.tasks.push_back(Task::EndTransaction(crate::notice::TransactionOutcome::Disconnected));
         }
         self.tasks.push_back(Task::TellDisconnect(cause));
         self.phase = Phase::Over;

@@ -7,7 +7,7 @@ use super::input::{LineFlaw, LineLimits, Taken};
 use super::{Action, Phase, Question, Session, Task};
 use crate::command::Command;
 use crate::extensions::Extension;
-use crate::gate::{DisconnectCause, TransactionOutcome, Violation};
+use crate::notice::{DisconnectCause, TransactionOutcome, Violation};
 use crate::replies;
 use crate::reply::Reply;
 

@@ -20,8 +20,9 @@ mod transaction;
 use crate::envelope::{Envelope, Recipient};
 use crate::extensions::Offers;
 use crate::facts::Facts;
-use crate::gate::{Decision, DisconnectCause, Heeded, Notice, NoticeKind, Totals};
+use crate::gate::{Decision, Heeded};
 use crate::interest::Interest;
+use crate::notice::{DisconnectCause, Notice, NoticeKind, Totals};
 use crate::replies;
 use crate::reply::Reply;
 use bytes::{Bytes, BytesMut};
@@ -302,7 +303,7 @@ impl Session {
                 return Some(Action::Read { wait_max });
             }
             Some(DisconnectCause::TimedOut) => {
-                self.violate(crate::gate::Violation::TimedOut, "");
+                self.violate(crate::notice::Violation::TimedOut, "");
                 self.send("", replies::TIMED_OUT);
             }
             Some(cause) => self.finish(cause),

@@ -6,7 +6,8 @@ use super::dialogue::CommandWork;
 use super::greeting::GreetingWork;
 use super::recipient::RecipientWork;
 use crate::envelope::Recipient;
-use crate::gate::{DisconnectCause, Gate, Notice, TransactionOutcome};
+use crate::gate::Gate;
+use crate::notice::{DisconnectCause, Notice, TransactionOutcome};
 
 /// What a step does before it reads on.
 #[derive(Debug)]

@@ -5,9 +5,10 @@
 use super::{Action, Admission, BareNewlines, RecipientStanding, Session, Settings};
 use crate::address::{Domain, Mailbox};
 use crate::facts::Facts;
-use crate::gate::{By, Decision, Dialogue, Gate, Input, Notice, NoticeKind, Refusal, Verdict};
+use crate::gate::{By, Decision, Dialogue, Gate, Input, Refusal, Verdict};
 use crate::interest::{Interest, Verbs};
 use crate::limits::Limits;
+use crate::notice::{Notice, NoticeKind};
 use crate::parameters::Parameter;
 use crate::reply::{EnhancedStatus, Reply};
 use crate::{Offers, ParameterVerb, replies};
