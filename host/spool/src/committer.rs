@@ -57,6 +57,14 @@ pub(crate) fn hand_over(shared: &Shared, permit: Permit<'_, Message>, request: R
     permit.send(Message::Commit(Box::new(request)));
 }
 
+/// Records that are durable.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// Number of the first one.
+    pub(crate) first: u64,
+    pub(crate) locations: Vec<Location>,
+}
+
 /// The only writer of the log.
 #[derive(Debug)]
 pub(crate) struct Committer {
@@ -155,14 +163,13 @@ impl Committer {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
-        let first = self.next;
         let stored = if self.shared.is_poisoned() {
             Err(CommitError::Poisoned)
         } else {
             self.store(changes.iter().map(|change| &change.draft))
         };
         match stored {
-            Ok(locations) => Ok(self.apply(changes, first, &locations)),
+            Ok(stored) => Ok(self.apply(changes, &stored)),
             Err(error) => {
                 self.refuse(&changes, &error);
                 Err(error)
@@ -174,13 +181,15 @@ impl Committer {
     pub(crate) fn store<'a>(
         &mut self,
         records: impl Iterator<Item = &'a Draft> + Clone,
-    ) -> Result<Vec<Location>, CommitError> {
+    ) -> Result<Stored, CommitError> {
         let bytes: u64 = records.clone().map(Draft::length).sum();
         let end = self.writer.synced.saturating_add(bytes);
         if end > self.shared.settings.segment_bytes_max && self.writer.synced > FIRST_OFFSET {
             self.rotate()?;
         }
-        let locations = match self.writer.append(records, self.next) {
+        // Only now: a rotation takes a number for its seal.
+        let first = self.next;
+        let locations = match self.writer.append(records, first) {
             Ok(locations) => locations,
             Err(error) if is_full(&error) && self.writer.file.truncate(self.writer.synced).is_ok() => {
                 tracing::warn!(%error, "the spool's disk is full");
@@ -196,7 +205,7 @@ impl Committer {
         self.shared.tally.records.fetch_add(count, Ordering::Relaxed);
         self.shared.tally.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.shared.tally.syncs.fetch_add(1, Ordering::Relaxed);
-        Ok(locations)
+        Ok(Stored { first, locations })
     }
 
     /// Goes on in a new segment. The new one is durable before the old one's seal says that it exists; nothing is written
@@ -247,12 +256,12 @@ impl Committer {
         CommitError::Poisoned
     }
 
-    fn apply(&self, changes: Vec<Change>, first: u64, locations: &[Location]) -> Vec<Subject> {
+    fn apply(&self, changes: Vec<Change>, stored: &Stored) -> Vec<Subject> {
         let cache_bytes_max = self.shared.settings.cache_bytes_max;
         let mut subjects = Vec::with_capacity(changes.len());
         let mut freed = Vec::new();
         let mut queue = self.shared.queue();
-        for ((change, location), number) in changes.into_iter().zip(locations).zip(first..) {
+        for ((change, location), number) in changes.into_iter().zip(&stored.locations).zip(stored.first..) {
             let Change { draft, metadata, subject, files } = change;
             files.iter().for_each(|file| file.keep());
             queue.needs.add_record(location);

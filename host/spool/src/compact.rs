@@ -21,7 +21,9 @@ use crate::record::{Draft, Kind, Oldest};
 pub(crate) struct Cleaning {
     /// Entries of the oldest segment that are still to be copied.
     rest: VecDeque<QueueId>,
-    /// A segment that could not be emptied (its entries were leased) is looked at again from this record on.
+    /// The segment that was last begun with.
+    segment: u64,
+    /// If it could not be emptied (its entries were leased), it is begun with again from this record on.
     again_at: u64,
 }
 
@@ -41,11 +43,11 @@ impl Committer {
         if self.shared.is_poisoned() {
             return;
         }
+        self.copy_some();
         self.delete_prefix();
         if self.cleaning.rest.is_empty() {
             self.begin_cleaning();
         }
-        self.copy_some();
     }
 
     /// Deletes the segments at the front that nothing needs.
@@ -67,10 +69,10 @@ impl Committer {
         }
         self.cleaning.rest.clear();
         let Some(record) = Draft::new(Kind::Oldest, &Oldest { sequence: oldest }, Vec::new()) else { return };
-        let Ok(locations) = self.store(std::iter::once(&record)) else { return };
+        let Ok(stored) = self.store(std::iter::once(&record)) else { return };
         let shared = self.shared.clone();
         let mut queue = shared.queue();
-        locations.iter().for_each(|location| queue.needs.add_record(location));
+        stored.locations.iter().for_each(|location| queue.needs.add_record(location));
         gone.iter().for_each(|sequence| queue.needs.remove_segment(*sequence));
         drop(queue);
         for sequence in gone {
@@ -87,19 +89,20 @@ impl Committer {
 
     /// Plans the copies if more than half of the log is garbage.
     fn begin_cleaning(&mut self) {
-        if self.next < self.cleaning.again_at {
-            return;
-        }
         let queue = self.shared.queue();
         let segments = queue.needs.segments();
         let Some(oldest) = segments.keys().next().copied().filter(|at| *at < self.writer.preamble.sequence)
         else {
             return;
         };
+        if oldest == self.cleaning.segment && self.next < self.cleaning.again_at {
+            return;
+        }
         let length: u64 = segments.values().map(|used| used.length).sum();
         let needed: u64 = segments.values().map(|used| used.needed).sum();
         if needed.saturating_mul(2) < length {
             self.cleaning.rest = queue.dependents(oldest).into();
+            self.cleaning.segment = oldest;
             self.cleaning.again_at = self.next.saturating_add(AGAIN_AFTER);
         }
     }

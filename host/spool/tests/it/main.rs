@@ -1,0 +1,20 @@
+//! The spool as its callers see it, on a real file system and on disks that fail.
+
+#[cfg(test)]
+mod bodies;
+#[cfg(test)]
+mod compaction;
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod disks;
+#[cfg(test)]
+mod entries;
+#[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod leases;
+#[cfg(test)]
+mod scene;
