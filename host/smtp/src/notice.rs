@@ -18,7 +18,7 @@ pub enum Notice {
     },
     /// A command was refused; the reply is in the output already.
     Rejected {
-        /// As in [`Gate::Reply`].
+        /// As in [`crate::Gate::Reply`].
         verb: String,
         /// Who refused.
         by: By,
