@@ -5,7 +5,7 @@
 use super::{Action, Admission, BareNewlines, RecipientStanding, Session, Settings};
 use crate::address::{Domain, Mailbox};
 use crate::facts::Facts;
-use crate::gate::{By, Decision, Dialogue, Gate, Input, Refusal, Verdict};
+use crate::gate::{By, Decision, Dialogue, Gate, Heeded, Input, Refusal, Verdict};
 use crate::interest::{Interest, Verbs};
 use crate::limits::Limits;
 use crate::notice::{Notice, NoticeKind};

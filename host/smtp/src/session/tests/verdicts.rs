@@ -262,3 +262,18 @@ fn parameters_of_sinks_reach_the_gate() {
     let ehlo = "220|250-|250-|250-|250-|250-|250 |250";
     check(&scene, "EHLO c|MAIL FROM:<>|RCPT TO:<r@b.example> xown=a+2B|", &format!("{ehlo}|250 2.1.5"));
 }
+
+#[test]
+fn the_loop_hears_when_a_verdict_was_not_followed() {
+    let heeded = |verdict: Verdict| {
+        let mut session = session_of(&Interest::default());
+        assert_eq!(session.step(), Action::Ask(Gate::Connect));
+        session.decide(Decision { verdict, by: By::Host })
+    };
+    assert_eq!(heeded(Verdict::Continue), Heeded::Taken);
+    assert_eq!(heeded(refuse(Verdict::Reject, 450)), Heeded::Taken);
+    assert!(matches!(heeded(Verdict::Claim), Heeded::Ignored(_)));
+    assert!(matches!(heeded(Verdict::Greet("a\nb".to_owned())), Heeded::Ignored(_)));
+    let unasked = session_of(&Interest::nothing()).decide(Decision::defer());
+    assert_eq!(unasked, Heeded::Ignored("no gate was asked"));
+}
