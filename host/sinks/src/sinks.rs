@@ -10,10 +10,12 @@ use wasmtime::component::{Component, Linker};
 use crate::artifact::Artifact;
 use crate::binding::Installation;
 use crate::call::Runner;
-use crate::engine::{self, EngineError, Needs};
+use crate::component::Survey;
+use crate::engine::{self, EngineError};
 use crate::event::{Event, EventKind};
 use crate::exports::Exports;
 use crate::limits::Limits;
+use crate::load_error::LoadError;
 use crate::outside::{Clock, Domains, Outside};
 use crate::permits::Permits;
 use crate::registry::Snapshot;
@@ -38,7 +40,10 @@ struct Shared {
 /// A component cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
-    /// It does not parse, validate or compile.
+    /// It is no component that this host takes.
+    #[error("{0}")]
+    Component(LoadError),
+    /// It does not compile.
     #[error("{0}")]
     Compile(wasmtime::Error),
     /// It imports what this host does not have.
@@ -89,13 +94,9 @@ impl Sinks {
     /// # Errors
     /// When it is no component, or one that this host cannot run.
     pub fn compile(&self, bytes: &[u8]) -> Result<Artifact, CompileError> {
+        let needs = Survey::of(bytes).map_err(CompileError::Component)?.needs;
         let component =
             Component::from_binary(&self.0.runner.engine, bytes).map_err(CompileError::Compile)?;
-        let needs = component.resources_required().map_or_else(Needs::default, |required| Needs {
-            core_instances: required.num_memories.max(1),
-            memories: required.num_memories,
-            tables: required.num_tables,
-        });
         let instance = self.0.linker.instantiate_pre(&component).map_err(CompileError::Link)?;
         let exports = Exports::find(&instance).map_err(CompileError::Exports)?;
         let digest = format!("{:x}", Sha256::digest(bytes));

@@ -82,10 +82,13 @@ impl Frame {
         self.needs.core_instances = self.needs.core_instances.saturating_add(1);
     }
 
-    /// Calls between components go through adapters, for which wasmtime makes a core instance.
+    /// Calls between components that have code go through adapters, for which wasmtime makes a core instance; the
+    /// components that only give an interface its name have none.
     pub(super) fn instantiate_component(&mut self, index: u32) {
-        self.add(self.component(index));
-        self.needs.core_instances = self.needs.core_instances.saturating_add(1);
+        let needs = self.component(index);
+        let adapters = u32::from(needs.core_instances > 0);
+        self.add(needs);
+        self.needs.core_instances = self.needs.core_instances.saturating_add(adapters);
     }
 
     fn add(&mut self, needs: Needs) {

@@ -1,0 +1,116 @@
+//! Where sinks lie: a walk over the folders that reads names and stamps, never contents.
+
+use std::collections::BTreeMap;
+use std::fs::{DirEntry, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::installation_file::Owner;
+use crate::load_error::LoadError;
+use crate::manifest::{NAME_EXPECTED, is_name};
+
+/// Sinks of all folders together. Ours: each costs memory for its code; a host of 10,000 domains has fewer.
+pub(crate) const SINKS_MAX: usize = 10_000;
+
+/// One component and what lies beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) owner: Owner,
+    pub(crate) tenant: Option<Arc<str>>,
+    pub(crate) component: PathBuf,
+    pub(crate) manifest: Option<PathBuf>,
+    pub(crate) installation: Option<PathBuf>,
+    pub(crate) stamps: Stamps,
+    /// What is wrong with the place itself.
+    pub(crate) problem: Option<String>,
+}
+
+/// Which files these are, as far as can be said without reading them.
+pub(crate) type Stamps = Vec<Option<Stamp>>;
+
+/// A file is taken for the same while these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    size: u64,
+    modified: Option<SystemTime>,
+    inode: u64,
+}
+
+impl Stamp {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self { size: metadata.len(), modified: metadata.modified().ok(), inode: metadata.ino() }
+    }
+}
+
+/// All places under the root, by the installation's id.
+pub(crate) fn find(root: &Path) -> Result<BTreeMap<Arc<str>, Place>, LoadError> {
+    let mut places = BTreeMap::new();
+    folder(&root.join("operator"), None, &mut places)?;
+    for entry in entries(&root.join("tenants"))? {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // `operator/` is the prefix of the operator's own ids.
+        if entry.path().is_dir() && is_name(&name) && name != "operator" {
+            folder(&entry.path(), Some(&name.into()), &mut places)?;
+        }
+    }
+    if places.len() > SINKS_MAX {
+        return Err(LoadError::Refused(format!("more than {SINKS_MAX} sinks lie in the folders")));
+    }
+    Ok(places)
+}
+
+fn folder(
+    path: &Path,
+    tenant: Option<&Arc<str>>,
+    places: &mut BTreeMap<Arc<str>, Place>,
+) -> Result<(), LoadError> {
+    let components: Vec<_> = entries(path)?.into_iter().filter_map(|entry| component_name(&entry)).collect();
+    let shared = path.join("sink.toml");
+    for name in &components {
+        let own = path.join(format!("{name}.toml"));
+        let mut problem = None;
+        if !is_name(name) {
+            problem = Some(format!("the file's name `{}` is not {NAME_EXPECTED}", name.escape_debug()));
+        }
+        let manifest = if own.is_file() {
+            Some(own)
+        } else if shared.is_file() {
+            if components.len() > 1 {
+                problem = Some(format!("sink.toml lies beside several components: name it {name}.toml"));
+            }
+            Some(shared.clone())
+        } else {
+            None
+        };
+        let component = path.join(format!("{name}.wasm"));
+        let installation = Some(path.join(format!("{name}.install.toml"))).filter(|file| file.is_file());
+        let files = [Some(&component), manifest.as_ref(), installation.as_ref()];
+        let stamps = files.map(|file| file.and_then(|file| file.metadata().ok()).as_ref().map(Stamp::of));
+        let owner = if tenant.is_some() { Owner::Tenant } else { Owner::Operator };
+        let id = format!("{}/{name}", tenant.map_or("operator", |tenant| tenant));
+        let stamps = stamps.to_vec();
+        let tenant = tenant.cloned();
+        places.insert(id.into(), Place { owner, tenant, component, manifest, installation, stamps, problem });
+    }
+    Ok(())
+}
+
+/// Files and links to files; a folder that isn't there is empty.
+fn entries(path: &Path) -> Result<Vec<DirEntry>, LoadError> {
+    let unreadable = |error: std::io::Error| LoadError::Unreadable(format!("{}: {error}", path.display()));
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries.take(SINKS_MAX * 4).collect::<Result<_, _>>().map_err(unreadable),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(unreadable(error)),
+    }
+}
+
+/// What writers call a file until it is whole begins with a dot or ends in something else than `.wasm`.
+fn component_name(entry: &DirEntry) -> Option<String> {
+    let name = entry.file_name().to_string_lossy().into_owned();
+    let stem = name.strip_suffix(".wasm").filter(|stem| !stem.starts_with('.') && !stem.is_empty())?;
+    entry.path().is_file().then(|| stem.to_owned())
+}
