@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod deliver;
+pub mod dev;
 pub mod inbound;
 mod observer;
 pub mod shutdown;

@@ -5,6 +5,7 @@
 
 mod check;
 mod config;
+mod dev;
 mod run;
 
 use std::io::Write;
@@ -44,6 +45,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Build sinks, serve them on loopback, and show what they do to a message; again on each save.
+    Dev(dev::Arguments),
     /// About the configuration file.
     Config {
         #[command(subcommand)]
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run { config } => run::run(&config),
         Command::Check { config } => check::check(&config),
+        Command::Dev(arguments) => dev::run(arguments),
         Command::Config { command: ConfigCommand::Sample } => config::sample(),
     };
     match done {
