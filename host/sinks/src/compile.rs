@@ -3,7 +3,6 @@
 //! A compile bomb (RUNTIME, "Untrusted input") is given up here, and its file is not tried again until it changes. Its
 //! thread can't be stopped and runs to its end: only a process of its own could be killed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,25 +19,22 @@ pub(crate) const COMPILE_WAIT_MAX: Duration = Duration::from_secs(120);
 /// Compiles one component after the other.
 pub(crate) struct Compiler {
     sinks: Sinks,
-    turn: Arc<Semaphore>,
+    turn: Semaphore,
     wait_max: Duration,
 }
 
 impl Compiler {
     pub(crate) fn new(sinks: Sinks, wait_max: Duration) -> Self {
-        Self { sinks, turn: Arc::new(Semaphore::new(1)), wait_max }
+        Self { sinks, turn: Semaphore::new(1), wait_max }
     }
 
     /// The artifact of a component that `inspect` has passed.
     pub(crate) async fn compile(&self, bytes: Bytes) -> Result<Artifact, LoadError> {
-        let gone = |_| LoadError::Unreadable("the host is shutting down".to_owned());
-        let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(|error| gone(error.to_string()))?;
+        let gone = |reason: String| LoadError::Unreadable(format!("the compiler ended: {reason}"));
+        // Held by the wait and not by the thread: one bomb does not keep the others from being loaded.
+        let _turn = self.turn.acquire().await.map_err(|error| gone(error.to_string()))?;
         let sinks = self.sinks.clone();
-        let work = tokio::task::spawn_blocking(move || {
-            let compiled = sinks.compile(&bytes);
-            drop(turn);
-            compiled
-        });
+        let work = tokio::task::spawn_blocking(move || sinks.compile(&bytes));
         match tokio::time::timeout(self.wait_max, work).await {
             Ok(Ok(Ok(artifact))) => Ok(artifact),
             Ok(Ok(Err(error))) => {

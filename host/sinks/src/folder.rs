@@ -6,8 +6,8 @@
 //! ./NAME.toml, ./sink.toml      beside it: the author's manifest (sink.toml where one component lies alone)
 //! ./NAME.install.toml           beside it: the operator's word
 //! ```
-//! A scan loads what appeared or changed, drops what disappeared, and swaps one snapshot for all of it. Loading runs beside
-//! traffic. What can't be loaded keeps its last good version and says why in one line. A file that is hidden, has a
+//! A scan loads what appeared or changed, each live as soon as it is ready, and then drops what disappeared. Loading runs
+//! beside traffic. What can't be loaded keeps its last good version and says why in one line. A file that is hidden, has a
 //! temporary name, still grows or ends too early is not there yet.
 
 use std::collections::BTreeMap;
@@ -83,24 +83,25 @@ impl Folder {
                 return report.with("sinks", None, LoadChange::Failed, Some(error));
             }
         };
-        let mut swap = false;
-        let gone: Vec<_> = loaded.keys().filter(|id| !found.contains_key(*id)).cloned().collect();
-        for id in gone {
-            if loaded.remove(&id).and_then(|slot| slot.good).is_some() {
-                swap = true;
-                report.lines.push(LoadLine::new(&id, None, LoadChange::Removed, None));
-            }
-        }
-        for (id, place) in found {
-            let slot = loaded.entry(Arc::clone(&id)).or_default();
-            if let Some(line) = self.visit(&id, &place, slot).await {
-                swap |= matches!(line.change, LoadChange::Loaded | LoadChange::Replaced);
+        for (id, place) in &found {
+            let slot = loaded.entry(Arc::clone(id)).or_default();
+            if let Some(line) = self.visit(id, place, slot).await {
+                let runs = matches!(line.change, LoadChange::Loaded | LoadChange::Replaced);
                 report.lines.push(line);
+                // At once: the next one may take long to compile.
+                if runs {
+                    self.swap(&loaded, &mut report);
+                }
             }
         }
-        if swap {
+        // Last, so that a sink that only got another name is never missing in between.
+        let gone: Vec<_> = loaded.keys().filter(|id| !found.contains_key(*id)).cloned().collect();
+        let ran = |id: &Arc<str>| loaded.remove(id).is_some_and(|slot| slot.good.is_some());
+        let removed: Vec<_> = gone.into_iter().filter(ran).collect();
+        if !removed.is_empty() {
             self.swap(&loaded, &mut report);
         }
+        report.lines.extend(removed.iter().map(|id| LoadLine::new(id, None, LoadChange::Removed, None)));
         report.log();
         report
     }

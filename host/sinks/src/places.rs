@@ -15,6 +15,9 @@ use crate::manifest::{NAME_EXPECTED, is_name};
 /// Sinks of all folders together. Ours: each costs memory for its code; a host of 10,000 domains has fewer.
 pub(crate) const SINKS_MAX: usize = 10_000;
 
+/// Files of one folder. Ours: a sink has three, and there may be leftovers.
+pub(crate) const ENTRIES_MAX: usize = 4 * SINKS_MAX;
+
 /// One component and what lies beside it.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -26,6 +29,22 @@ pub(crate) struct Place {
     pub(crate) stamps: Stamps,
     /// What is wrong with the place itself.
     pub(crate) problem: Option<String>,
+}
+
+impl Place {
+    /// A folder that is no tenant's.
+    fn odd(path: PathBuf) -> Self {
+        let problem = format!("the folder's name is no tenant's: `operator`, or not {NAME_EXPECTED}");
+        Self {
+            owner: Owner::Tenant,
+            tenant: None,
+            component: path,
+            manifest: None,
+            installation: None,
+            stamps: Vec::new(),
+            problem: Some(problem),
+        }
+    }
 }
 
 /// Which files these are, as far as can be said without reading them.
@@ -51,9 +70,14 @@ pub(crate) fn find(root: &Path) -> Result<BTreeMap<Arc<str>, Place>, LoadError> 
     folder(&root.join("operator"), None, &mut places)?;
     for entry in entries(&root.join("tenants"))? {
         let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') || !entry.path().is_dir() {
+            continue;
+        }
         // `operator/` is the prefix of the operator's own ids.
-        if entry.path().is_dir() && is_name(&name) && name != "operator" {
+        if is_name(&name) && name != "operator" {
             folder(&entry.path(), Some(&name.into()), &mut places)?;
+        } else {
+            places.insert(format!("tenants/{}", name.escape_debug()).into(), Place::odd(entry.path()));
         }
     }
     if places.len() > SINKS_MAX {
@@ -102,7 +126,14 @@ fn folder(
 fn entries(path: &Path) -> Result<Vec<DirEntry>, LoadError> {
     let unreadable = |error: std::io::Error| LoadError::Unreadable(format!("{}: {error}", path.display()));
     match std::fs::read_dir(path) {
-        Ok(entries) => entries.take(SINKS_MAX * 4).collect::<Result<_, _>>().map_err(unreadable),
+        Ok(entries) => {
+            let entries: Vec<_> =
+                entries.take(ENTRIES_MAX + 1).collect::<Result<_, _>>().map_err(unreadable)?;
+            match entries.len() > ENTRIES_MAX {
+                true => Err(LoadError::Refused(format!("more than {ENTRIES_MAX} files lie in one folder"))),
+                false => Ok(entries),
+            }
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(unreadable(error)),
     }
@@ -113,4 +144,26 @@ fn component_name(entry: &DirEntry) -> Option<String> {
     let name = entry.file_name().to_string_lossy().into_owned();
     let stem = name.strip_suffix(".wasm").filter(|stem| !stem.starts_with('.') && !stem.is_empty())?;
     entry.path().is_file().then(|| stem.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ENTRIES_MAX, SINKS_MAX, find};
+
+    #[test]
+    fn files_and_sinks_are_bounded() {
+        let root = tempfile::TempDir::new().unwrap();
+        let folder = root.path().join("operator");
+        std::fs::create_dir(&folder).unwrap();
+        for number in 0..SINKS_MAX {
+            std::fs::write(folder.join(format!("s{number}.wasm")), "").unwrap();
+        }
+        assert_eq!(find(root.path()).unwrap().len(), SINKS_MAX);
+        std::fs::write(folder.join("more.wasm"), "").unwrap();
+        assert!(find(root.path()).unwrap_err().to_string().contains("more than 10000 sinks"));
+        for number in SINKS_MAX + 1..=ENTRIES_MAX {
+            std::fs::write(folder.join(number.to_string()), "").unwrap();
+        }
+        assert!(find(root.path()).unwrap_err().to_string().contains("more than 40000 files"));
+    }
 }

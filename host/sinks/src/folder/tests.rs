@@ -92,6 +92,17 @@ async fn sinks_of_the_operator_and_of_tenants_are_loaded_and_dropped() {
 }
 
 #[tokio::test]
+async fn a_sink_under_a_new_name_is_never_missing() {
+    let scene = Scene::new();
+    scene.put("operator/a.wasm", sink(&[EVENT], "one"));
+    scene.scan(&[("operator/a", LoadChange::Loaded)]).await;
+    scene.remove("operator/a.wasm");
+    scene.put("operator/b.wasm", sink(&[EVENT], "one"));
+    scene.scan(&[("operator/b", LoadChange::Loaded), ("operator/a", LoadChange::Removed)]).await;
+    assert_eq!(scene.running(None), ["operator/b/on-transaction-end"]);
+}
+
+#[tokio::test]
 async fn what_did_not_change_is_not_loaded_again() {
     let scene = Scene::new();
     scene.put("operator/a.wasm", sink(&[EVENT], "one"));
@@ -138,11 +149,13 @@ async fn hidden_and_temporary_names_are_ignored_and_odd_ones_told() {
         scene.put(&format!("operator/{name}"), sink(&[EVENT], "one"));
     }
     scene.put("tenants/.hidden/a.wasm", sink(&[EVENT], "one"));
-    scene.put("tenants/operator/a.wasm", sink(&[EVENT], "one"));
     scene.put("a.wasm", sink(&[EVENT], "one"));
     scene.scan(&[]).await;
     scene.put("operator/my sink.wasm", sink(&[EVENT], "one"));
     scene.complaint("the file's name `my sink` is not 1 to 63 letters").await;
+    scene.put("tenants/operator/a.wasm", sink(&[EVENT], "one"));
+    scene.complaint("tenants/operator failed: the folder's name is no tenant's").await;
+    scene.scan(&[]).await;
 }
 
 #[tokio::test]
