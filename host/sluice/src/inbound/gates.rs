@@ -6,26 +6,30 @@
 use std::sync::Arc;
 
 use sinks::verdict::Merge;
-use sinks::{EventKind, Sinks, Snapshot, Subject, Tier, Tiers, Verdict};
+use sinks::{Asked, EventKind, RecipientAsked, Resolver, Sinks, Snapshot, Split, Subject, Tiers, Verdict};
 use smtp::{Decision, Gate, Interest, Mailbox, Notice, RecipientStanding, Reply, Session, replies};
 
 use super::Inbound;
 use super::accept;
 use super::content::{Arrived, Arriving};
-use super::moment::{self, Transaction};
-use super::rounds::{self, Concerned, Round};
+use super::moment::{self, Scope, Sight, Transaction};
+use super::rounds::{self, About};
 use crate::observer::Observation;
-use crate::tenants::Standing;
+use crate::tenants::{OPERATOR, Standing};
 
 /// What one session knows of its sinks.
 pub(super) struct Gates {
     snapshot: Arc<Snapshot>,
-    concerned: Concerned,
-    /// Recipients of the envelope whose owners are in `concerned` already.
+    resolver: Resolver,
+    /// The listener's tenant: it sees all recipients of its own sessions.
+    sender: Option<Arc<str>>,
+    /// The owner of the recipient that the last RCPT named.
+    current: Option<Arc<str>>,
+    /// Recipients of the envelope whose owners the resolver knows.
     owners_known: usize,
+    /// Tenants that had a recipient in this session: they are told of its end.
+    met: Vec<Arc<str>>,
     session_variables: sinks::Variables,
-    /// Tenants that were asked about the session behind its beginning, and what they said.
-    introduced: Vec<(Arc<str>, Decision)>,
     events: u32,
     transaction: Option<Box<Transaction>>,
 }
@@ -35,10 +39,12 @@ impl Gates {
     pub(super) fn begin(inbound: &Inbound, sender: Option<Arc<str>>) -> Self {
         Self {
             snapshot: inbound.sinks.registry(),
-            concerned: Concerned { sender, ..Concerned::default() },
+            resolver: Resolver::new(sender.clone(), Split::WhenNeeded),
+            sender,
+            current: None,
             owners_known: 0,
+            met: Vec::new(),
             session_variables: sinks::Variables::default(),
-            introduced: Vec::new(),
             events: 0,
             transaction: None,
         }
@@ -46,16 +52,21 @@ impl Gates {
 
     /// What anybody wants to be asked, under the present snapshot.
     pub(super) fn interest(&self, inbound: &Inbound) -> Interest {
-        inbound.interests.of(&self.snapshot, &inbound.tenants)
+        inbound.interests.of(&self.snapshot)
     }
 
     /// A transaction begins: it keeps the sinks of this moment to its end.
     pub(super) fn begin_transaction(&mut self, inbound: &Inbound) {
+        self.end_transaction();
         self.snapshot = inbound.sinks.registry();
-        self.concerned.recipients.clear();
-        self.concerned.current = None;
-        self.owners_known = 0;
         self.transaction = Some(Box::default());
+    }
+
+    fn end_transaction(&mut self) {
+        self.resolver.transaction_over();
+        self.current = None;
+        self.owners_known = 0;
+        self.transaction = None;
     }
 
     /// The content that had arrived is not wanted any more.
@@ -73,38 +84,21 @@ impl Gates {
         mailbox: &Mailbox,
     ) -> RecipientStanding {
         self.learn_owners(inbound, session);
-        let standing = inbound.tenants.standing(mailbox);
-        let (owner, answer) = match standing {
+        let (owner, answer) = match inbound.tenants.standing(mailbox) {
             Standing::Foreign => {
-                self.concerned.current = None;
+                self.current = None;
                 return RecipientStanding::Foreign;
             }
             Standing::Mailbox(owner) => (owner, RecipientStanding::Accepted),
             Standing::Unknown(owner) => (owner, RecipientStanding::UnknownMailbox),
         };
-        self.concerned.current = Some(Arc::clone(&owner));
-        if self.must_split(&owner) {
+        let must_split = self.resolver.recipient(Some(&owner), &self.snapshot) == RecipientAsked::Later
+            || self.transaction.as_ref().is_some_and(|transaction| transaction.excludes(&owner));
+        self.current = Some(owner);
+        if must_split {
             return RecipientStanding::TransactionFull(replies::TRANSACTION_OF_ITS_OWN);
         }
         answer
-    }
-
-    /// EVENTS, "Two tenants in one transaction": split when needed. A second tenant's recipient comes again in another
-    /// transaction if either tenant has a say in the content.
-    fn must_split(&self, owner: &Arc<str>) -> bool {
-        let mut others = self.concerned.recipients.iter().filter(|other| *other != owner).peekable();
-        if others.peek().is_none() {
-            return false;
-        }
-        let exclusive = self.transaction.as_ref().and_then(|transaction| transaction.exclusive.as_ref());
-        exclusive.is_some() || self.judges_content(owner) || others.any(|other| self.judges_content(other))
-    }
-
-    fn judges_content(&self, tenant: &Arc<str>) -> bool {
-        [EventKind::Data, EventKind::EndOfData]
-            .iter()
-            .flat_map(|event| self.snapshot.bindings(*event, Some(tenant)))
-            .any(|binding| binding.tier == Tier::Tenant)
     }
 
     /// Asks about a moment; the answer is the strictest of all that were given.
@@ -112,19 +106,22 @@ impl Gates {
         self.learn_owners(inbound, session);
         match &gate {
             Gate::RcptTo { recipient, .. } => {
-                self.concerned.current = inbound.tenants.owner(recipient.domain()).cloned();
-                if let Some(refusal) = self.introduce(inbound, session).await {
+                self.current = inbound.tenants.owner(recipient.domain()).cloned();
+                if let Some(refusal) = self.catch_up(inbound, session).await {
                     return refusal;
                 }
             }
             Gate::InboundCommand { verb, argument, .. } if verb == "RCPT" => {
-                self.concerned.current =
-                    rounds::owner_in_command(argument, &inbound.tenants, &inbound.host_domain);
+                self.current = rounds::owner_in_command(argument, &inbound.tenants, &inbound.host_domain);
             }
             _ => {}
         }
-        let rounds = self.concerned.rounds(rounds::about_gate(&gate));
-        self.ask_all(inbound, session, (&sinks::Event::Gate(gate), &rounds)).await
+        let asked = match rounds::about_gate(&gate) {
+            About::Session => vec![self.resolver.gate(&gate)],
+            About::Recipient => vec![self.resolver.about_recipient(self.current.as_ref())],
+            About::Transaction => self.resolver.transaction(),
+        };
+        self.ask_all(inbound, session, (&sinks::Event::Gate(gate), &asked)).await
     }
 
     /// Tells what happened; the answer is whether the session goes on.
@@ -135,18 +132,22 @@ impl Gates {
         notice: Notice,
     ) -> Decision {
         self.learn_owners(inbound, session);
-        let about = rounds::about_notice(&notice);
-        let ends = matches!(notice, Notice::TransactionEnd { .. });
+        let mut asked = match rounds::about_notice(&notice) {
+            About::Session => vec![self.resolver.session()],
+            About::Recipient => vec![self.resolver.about_recipient(self.current.as_ref())],
+            About::Transaction => self.resolver.transaction(),
+        };
         if let Notice::Disconnect { .. } = &notice {
-            self.concerned.recipients =
-                self.introduced.iter().map(|(tenant, _)| Arc::clone(tenant)).collect();
+            let known = asked.iter().filter_map(|asked| asked.tenant.clone()).collect::<Vec<_>>();
+            let others = self.met.iter().filter(|tenant| !known.contains(tenant));
+            asked.extend(
+                others.map(|tenant| Asked { tenant: Some(Arc::clone(tenant)), tiers: Tiers::TenantOnly }),
+            );
         }
-        let rounds = self.concerned.rounds(about);
-        let decision = self.ask_all(inbound, session, (&sinks::Event::Notice(notice), &rounds)).await;
+        let ends = matches!(notice, Notice::TransactionEnd { .. });
+        let decision = self.ask_all(inbound, session, (&sinks::Event::Notice(notice), &asked)).await;
         if ends {
-            self.transaction = None;
-            self.concerned.recipients.clear();
-            self.owners_known = 0;
+            self.end_transaction();
         }
         decision
     }
@@ -155,10 +156,9 @@ impl Gates {
     pub(super) fn wants_notice(&self, kind: EventKind) -> bool {
         Sinks::wants(&self.snapshot, kind, None)
             || self
-                .concerned
                 .sender
                 .iter()
-                .chain(self.introduced.iter().map(|(tenant, _)| tenant))
+                .chain(&self.met)
                 .any(|tenant| Sinks::wants(&self.snapshot, kind, Some(tenant)))
     }
 
@@ -198,51 +198,37 @@ impl Gates {
         reply
     }
 
-    /// The tenant of a first recipient is asked about what came before it (EVENTS, "Which tenant").
-    async fn introduce(&mut self, inbound: &Inbound, session: &mut Session) -> Option<Decision> {
-        let owner = self.concerned.current.clone()?;
-        if self.concerned.sender.is_some() {
+    /// The tenant of a recipient is asked about what happened before anyone knew that it was concerned (EVENTS, "Which
+    /// tenant"); its refusal answers the RCPT.
+    async fn catch_up(&mut self, inbound: &Inbound, session: &mut Session) -> Option<Decision> {
+        let owner = self.current.clone()?;
+        let RecipientAsked::Ask { catch_up, .. } = self.resolver.recipient(Some(&owner), &self.snapshot)
+        else {
             return None;
-        }
-        let round = [rounds::tenant_only(&owner)];
-        let known = self.introduced.iter().find(|(tenant, _)| *tenant == owner).map(|(_, said)| said.clone());
-        let said = match known {
-            Some(said) => said,
-            None => {
-                let mut said =
-                    self.ask_all(inbound, session, (&sinks::Event::Gate(Gate::Connect), &round)).await;
-                if let Some(helo) = moment::helo(session.facts())
-                    && !refuses(&said)
-                {
-                    said = self.ask_all(inbound, session, (&sinks::Event::Gate(helo), &round)).await;
-                }
-                self.introduced.push((Arc::clone(&owner), said.clone()));
-                said
-            }
         };
-        if refuses(&said) {
-            return Some(said);
+        let asked = [Asked { tenant: Some(Arc::clone(&owner)), tiers: Tiers::TenantOnly }];
+        for gate in catch_up {
+            let said = self.ask_all(inbound, session, (&sinks::Event::Gate(gate), &asked)).await;
+            if refuses(&said) {
+                return Some(said);
+            }
         }
-        if !self.transaction.get_or_insert_default().first_meeting(&owner) {
-            return None;
-        }
-        let said = self.ask_all(inbound, session, (&sinks::Event::Gate(Gate::MailFrom), &round)).await;
-        refuses(&said).then_some(said)
+        self.resolver.caught_up(&owner);
+        None
     }
 
     async fn ask_all(
         &mut self,
         inbound: &Inbound,
         session: &mut Session,
-        (event, rounds): (&sinks::Event, &[Round]),
+        (event, asked): (&sinks::Event, &[Asked]),
     ) -> Decision {
         let mut standing = Decision::proceed();
-        for round in rounds {
-            let tenant = (round.tiers != Tiers::OperatorOnly).then_some(&*round.tenant);
-            if !Sinks::wants(&self.snapshot, event.kind(), tenant) {
+        for one in asked {
+            if !Sinks::wants(&self.snapshot, event.kind(), one.tenant.as_deref()) {
                 continue;
             }
-            let said = self.fire(inbound, session, (event.clone(), round)).await;
+            let said = self.fire(inbound, session, (event.clone(), one)).await;
             standing = stricter(standing, said);
             if refuses(&standing) {
                 break;
@@ -256,15 +242,22 @@ impl Gates {
         &mut self,
         inbound: &Inbound,
         session: &mut Session,
-        (event, round): (sinks::Event, &Round),
+        (event, asked): (sinks::Event, &Asked),
     ) -> Decision {
         self.events = self.events.wrapping_add(1);
         let kind = event.kind();
         let event_id = format!("{}-{}", session.facts().session_id, self.events);
-        let mut subject = Subject::new(Arc::clone(&round.tenant), event_id.into());
-        subject.tiers = round.tiers;
+        let tenant = asked.tenant.clone().unwrap_or_else(|| Arc::from(OPERATOR));
+        let sees_all = asked.tenant.is_none() || asked.tenant == self.sender;
+        let scope = Scope {
+            tenants: &inbound.tenants,
+            tenant: &tenant,
+            tiers: asked.tiers,
+            sight: if sees_all { Sight::All } else { Sight::Own },
+        };
+        let mut subject = Subject::new(Arc::clone(&tenant), event_id.into());
+        subject.tiers = asked.tiers;
         subject.session_variables = self.session_variables.clone();
-        let scope = moment::Scope { tenants: &inbound.tenants, round };
         moment::fill(&mut subject, (session, kind), self.transaction.as_deref_mut(), &scope);
         let before = subject.envelope.clone();
         let outcome = inbound.sinks.fire(&self.snapshot, event, &mut subject).await;
@@ -279,7 +272,7 @@ impl Gates {
                 session: Some(session.facts().session_id.clone()),
                 entry: None,
                 event: kind.name(),
-                tenant: Arc::clone(&round.tenant),
+                tenant: Arc::clone(&tenant),
                 calls: outcome.calls,
             });
         }
@@ -292,13 +285,16 @@ impl Gates {
         decision
     }
 
+    /// Tells the resolver whose recipients were accepted since it last looked.
     fn learn_owners(&mut self, inbound: &Inbound, session: &Session) {
         let recipients = &session.envelope().recipients;
         for recipient in recipients.get(self.owners_known..).unwrap_or_default() {
-            if let Some(owner) = inbound.tenants.owner(recipient.address.domain())
-                && !self.concerned.recipients.contains(owner)
+            let owner = inbound.tenants.owner(recipient.address.domain());
+            self.resolver.accepted(owner);
+            if let Some(owner) = owner
+                && !self.met.contains(owner)
             {
-                self.concerned.recipients.push(Arc::clone(owner));
+                self.met.push(Arc::clone(owner));
             }
         }
         self.owners_known = recipients.len();

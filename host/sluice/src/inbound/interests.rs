@@ -3,25 +3,10 @@
 //! A session asks nothing that nobody binds. Who the tenants of a session will be is not known when it begins, so what any
 //! tenant binds counts; the gate itself then looks at the tenant.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sinks::{EventKind, Snapshot};
-use smtp::{GateKind, Interest, NoticeKind, Verbs};
-
-use crate::tenants::Tenants;
-
-const GATES: [(EventKind, GateKind); 6] = [
-    (EventKind::Connect, GateKind::Connect),
-    (EventKind::Helo, GateKind::Helo),
-    (EventKind::MailFrom, GateKind::MailFrom),
-    (EventKind::RcptTo, GateKind::RcptTo),
-    (EventKind::Data, GateKind::Data),
-    (EventKind::EndOfData, GateKind::EndOfData),
-];
-
-const NOTICES: [(EventKind, NoticeKind); 2] =
-    [(EventKind::Violation, NoticeKind::Violation), (EventKind::Disconnect, NoticeKind::Disconnect)];
+use sinks::Snapshot;
+use smtp::{GateKind, Interest, NoticeKind};
 
 type Known = (Arc<Snapshot>, Interest);
 
@@ -33,61 +18,40 @@ pub(crate) struct Interests {
 
 impl Interests {
     /// What a session under this snapshot asks and tells.
-    pub(super) fn of(&self, snapshot: &Arc<Snapshot>, tenants: &Tenants) -> Interest {
+    pub(super) fn of(&self, snapshot: &Arc<Snapshot>) -> Interest {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, interest)) = &*last
             && Arc::ptr_eq(known, snapshot)
         {
             return interest.clone();
         }
-        let interest = work_out(snapshot, tenants);
+        let interest = with_the_hosts_own(snapshot.interest());
         *last = Some((Arc::clone(snapshot), interest.clone()));
         interest
     }
 }
 
-fn work_out(snapshot: &Snapshot, tenants: &Tenants) -> Interest {
-    let whose = || std::iter::once(None).chain(tenants.names().map(Some));
-    let bound = |event: EventKind| whose().any(|tenant| !snapshot.bindings(event, tenant).is_empty());
-    // Refusals are told for the log, and the end of a transaction ends what its sinks remember.
-    let mut interest =
-        Interest::nothing().with_notice(NoticeKind::Rejected).with_notice(NoticeKind::TransactionEnd);
-    for (event, gate) in GATES {
-        if bound(event) {
-            interest = interest.with_gate(gate);
-        }
-    }
-    // A tenant that is met at its first RCPT is then asked about the session and the sender.
-    if [EventKind::Connect, EventKind::Helo, EventKind::MailFrom].into_iter().any(bound) {
-        interest = interest.with_gate(GateKind::RcptTo);
-    }
-    for (event, notice) in NOTICES {
-        if bound(event) {
-            interest = interest.with_notice(notice);
-        }
-    }
-    interest.with_commands(verbs(snapshot, tenants, EventKind::InboundCommand)).with_replies(verbs(
-        snapshot,
-        tenants,
-        EventKind::Reply,
-    ))
+/// Refusals are told for the log, and the end of a transaction ends what its sinks remember. A tenant that is met at its
+/// first RCPT is asked there about the session and the sender, so who binds these wants the RCPT too.
+fn with_the_hosts_own(interest: Interest) -> Interest {
+    let gates = [GateKind::Connect, GateKind::Helo, GateKind::MailFrom];
+    let commands = ["HELO", "EHLO", "MAIL"];
+    let asks_early = gates.into_iter().any(|gate| interest.wants_gate(gate))
+        || commands.into_iter().any(|verb| interest.wants_command(verb));
+    let interest = interest.with_notice(NoticeKind::Rejected).with_notice(NoticeKind::TransactionEnd);
+    if asks_early { interest.with_gate(GateKind::RcptTo) } else { interest }
 }
 
-fn verbs(snapshot: &Snapshot, tenants: &Tenants, event: EventKind) -> Verbs {
-    let mut named: BTreeSet<Box<str>> = BTreeSet::new();
-    for tenant in std::iter::once(None).chain(tenants.names().map(Some)) {
-        for binding in snapshot.bindings(event, tenant) {
-            let installation = &binding.installation;
-            let verbs = if event == EventKind::Reply {
-                &installation.reply_verbs
-            } else {
-                &installation.command_verbs
-            };
-            match verbs {
-                sinks::Verbs::Every => return Verbs::All,
-                sinks::Verbs::These(these) => named.extend(these.iter().cloned()),
-            }
-        }
+#[cfg(test)]
+mod tests {
+    use smtp::{GateKind, Interest};
+
+    use super::with_the_hosts_own;
+
+    #[test]
+    fn who_binds_the_sender_is_asked_at_the_recipient_too() {
+        let asked = with_the_hosts_own(Interest::nothing().with_gate(GateKind::MailFrom));
+        assert!(asked.wants_gate(GateKind::RcptTo));
+        assert!(!with_the_hosts_own(Interest::nothing()).wants_gate(GateKind::RcptTo));
     }
-    if named.is_empty() { Verbs::None } else { Verbs::These(named.into_iter().collect()) }
 }

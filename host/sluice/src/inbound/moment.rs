@@ -6,11 +6,10 @@
 use std::sync::Arc;
 
 use sinks::{Disposition, EventKind, Fate, Ingress, MessageFacts, Subject, Tiers};
-use smtp::{By, Decision, Envelope, Facts, Gate, Recipient, Refusal, Session, Verdict};
+use smtp::{By, Decision, Envelope, Recipient, Refusal, Session, Verdict};
 use spool::QueueId;
 
 use super::content::Arrived;
-use super::rounds::{Round, Sight};
 use crate::clock;
 use crate::tenants::Tenants;
 
@@ -31,24 +30,29 @@ pub(super) struct Transaction {
     pub(super) quarantine: Option<(String, String)>,
     /// The tenant whose sink changed the reverse-path: nobody else's recipients may share it.
     pub(super) exclusive: Option<Arc<str>>,
-    /// Tenants that were asked about MAIL behind their first RCPT.
-    met: Vec<Arc<str>>,
 }
 
 /// Whose eyes a subject is for.
 pub(super) struct Scope<'a> {
     pub(super) tenants: &'a Tenants,
-    pub(super) round: &'a Round,
+    pub(super) tenant: &'a Arc<str>,
+    pub(super) tiers: Tiers,
+    pub(super) sight: Sight,
+}
+
+/// Which recipients a call may see.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sight {
+    /// Those of its own tenant.
+    Own,
+    /// All: the operator's sinks, and a tenant in its own sessions.
+    All,
 }
 
 impl Transaction {
-    /// Whether a tenant comes up for the first time in this transaction.
-    pub(super) fn first_meeting(&mut self, tenant: &Arc<str>) -> bool {
-        let first = !self.met.contains(tenant);
-        if first {
-            self.met.push(Arc::clone(tenant));
-        }
-        first
+    /// Whether another tenant's sink made this transaction its own.
+    pub(super) fn excludes(&self, owner: &Arc<str>) -> bool {
+        self.exclusive.as_ref().is_some_and(|exclusive| exclusive != owner)
     }
 
     /// The name that the message will have, given when it is first asked for.
@@ -102,11 +106,6 @@ impl Transaction {
     }
 }
 
-/// The greeting as an event, for a tenant that comes up behind it.
-pub(super) fn helo(facts: &Facts) -> Option<Gate> {
-    Some(Gate::Helo { greeting: facts.greeting?, name: facts.helo_name.clone()? })
-}
-
 /// Fills in what the moment knows (EVENTS, "Which import works where").
 pub(super) fn fill(
     subject: &mut Subject,
@@ -153,7 +152,7 @@ pub(super) fn take_back(
     scope: &Scope<'_>,
 ) -> Option<Decision> {
     if kind == EventKind::Helo
-        && scope.round.tiers != Tiers::TenantOnly
+        && scope.tiers != Tiers::TenantOnly
         && let Some(offers) = &subject.offers
     {
         *session.offers() = offers.clone();
@@ -187,8 +186,8 @@ pub(super) fn take_back(
         && !Arc::ptr_eq(&before, after)
         && before != *after
     {
-        if kind == EventKind::MailFrom && scope.round.tiers != Tiers::OperatorOnly {
-            transaction.exclusive = Some(Arc::clone(&scope.round.tenant));
+        if kind == EventKind::MailFrom && scope.tiers != Tiers::OperatorOnly {
+            transaction.exclusive = Some(Arc::clone(scope.tenant));
         }
         merge(session.envelope_mut(), &before, after);
     }
@@ -215,9 +214,9 @@ impl Scope<'_> {
     /// The envelope with the recipients that the round may see.
     fn share(&self, envelope: &Arc<Envelope>) -> Arc<Envelope> {
         let own = |recipient: &Recipient| {
-            self.tenants.owner(recipient.address.domain()).is_none_or(|owner| *owner == self.round.tenant)
+            self.tenants.owner(recipient.address.domain()).is_none_or(|owner| owner == self.tenant)
         };
-        if self.round.sight == Sight::All || envelope.recipients.iter().all(own) {
+        if self.sight == Sight::All || envelope.recipients.iter().all(own) {
             return Arc::clone(envelope);
         }
         let mut share = Envelope::clone(envelope);
