@@ -180,6 +180,19 @@ mod tests {
     }
 
     #[test]
+    fn the_manifests_of_our_own_plugins_read() {
+        let plugins = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins");
+        let mut read = 0;
+        for plugin in std::fs::read_dir(plugins).unwrap() {
+            let plugin = plugin.unwrap();
+            let manifest = std::fs::read_to_string(plugin.path().join("sink.toml")).unwrap();
+            assert_eq!(Manifest::parse(&manifest).unwrap().name, plugin.file_name().to_str().unwrap());
+            read += 1;
+        }
+        assert!(read > 0);
+    }
+
+    #[test]
     fn an_error_says_where_and_what_was_expected() {
         check_refused("name = 'a'", "missing field `version`");
         check_refused(

@@ -185,12 +185,13 @@ fn checked(kind: SettingKind, value: &toml::Value) -> Result<Value, String> {
     if fits { json(value, 0) } else { Err(format!("expected {kind}, found {}", found(value))) }
 }
 
+/// Never the value itself: it may be a secret that was given as something else.
 fn found(value: &toml::Value) -> String {
     match value {
         toml::Value::String(_) => "a string".into(),
-        toml::Value::Integer(number) => format!("the integer {number}"),
-        toml::Value::Float(number) => format!("the number {number}"),
-        toml::Value::Boolean(answer) => answer.to_string(),
+        toml::Value::Integer(_) => "an integer".into(),
+        toml::Value::Float(_) => "a number with a fraction".into(),
+        toml::Value::Boolean(_) => "true or false".into(),
         toml::Value::Datetime(_) => "a date or time".into(),
         toml::Value::Array(items) => match items.iter().position(|item| !item.is_str()) {
             Some(position) => format!("a list whose item {} is not a string", position + 1),
@@ -270,16 +271,23 @@ mod tests {
         check_refused("domains = ['a', 1]", "found a list whose item 2 is not a string");
         check_refused(
             "domains = []\ncount = 1.5",
-            "setting `count`: expected an integer, found the number 1.5",
+            "setting `count`: expected an integer, found a number with a fraction",
         );
         check_refused("domains = []\nratio = nan", "expected a finite number");
         check_refused("domains = []\non = 'yes'", "expected true or false, found a string");
-        check_refused("domains = []\nmap = 1", "expected a table, found the integer 1");
+        check_refused("domains = []\nmap = 1", "expected a table, found an integer");
         check_refused("domains = []\nmap = { a = 2020-01-01 }", "write it as a string");
         check_refused(
             "domains = []\ntags = 'x'",
             "setting `tags`: the sink's manifest doesn't have it; its settings are: count,",
         );
+    }
+
+    #[test]
+    fn a_refusal_never_tells_the_value() {
+        let error = values("domains = []\ntoken = 4711").unwrap_err();
+        assert!(error.contains("setting `token`: expected a string, found an integer"), "{error}");
+        assert!(!error.contains("4711"), "{error}");
     }
 
     #[test]

@@ -120,3 +120,17 @@ fn needs_are_counted_through_nested_and_repeated_instances() {
     }
     assert!(needs(&bomb).core_instances > 4096);
 }
+
+#[test]
+fn any_byte_may_be_wrong_without_a_panic() {
+    let whole = sink(&[EventKind::Connect, EventKind::InboundCommand], "flipped");
+    let mut refused = 0;
+    for index in 0..whole.len() {
+        for flip in [0x01, 0x40, 0x80, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[index] ^= flip;
+            refused += usize::from(Survey::of(&bytes).is_err());
+        }
+    }
+    assert!(refused > whole.len(), "{refused} of {}", 4 * whole.len());
+}
