@@ -178,3 +178,6 @@ pub(crate) fn enter(store: &mut Store<State>, event: EventKind, budget: Budget) 
     call.budget = budget;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

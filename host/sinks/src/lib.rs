@@ -21,6 +21,8 @@ mod exports;
 mod fault;
 pub mod folder;
 pub mod glob;
+#[cfg(test)]
+mod guests;
 mod imports;
 pub mod inspect;
 pub mod installation_file;

@@ -290,3 +290,6 @@ impl<'a> Round<'a> {
 fn fault_refusal() -> Refusal {
     Refusal { reply: None, reason: FAULT_REASON.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

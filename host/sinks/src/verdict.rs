@@ -275,3 +275,87 @@ fn gate_word(verdict: &smtp::Verdict) -> &'static str {
         smtp::Verdict::Replace(_) => "replace",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use smtp::Refusal;
+
+    use super::{Merge, StageVerdict, Strictness, Verdict};
+
+    fn gates() -> Vec<Verdict> {
+        let reply = smtp::Reply::bare(250, "OK");
+        let all = [
+            smtp::Verdict::Continue,
+            smtp::Verdict::Greet("hello".to_owned()),
+            smtp::Verdict::Claim,
+            smtp::Verdict::Rewrite(Vec::new()),
+            smtp::Verdict::Answer(reply.clone()),
+            smtp::Verdict::Replace(reply),
+            smtp::Verdict::Discard("word".to_owned()),
+            smtp::Verdict::Quarantine("word".to_owned()),
+            smtp::Verdict::Defer(Refusal::default()),
+            smtp::Verdict::Reject(Refusal::default()),
+            smtp::Verdict::Disconnect(None),
+        ];
+        all.into_iter().map(Verdict::Gate).collect()
+    }
+
+    fn stages() -> Vec<Verdict> {
+        let position =
+            crate::Position { tier: crate::Tier::Tenant, priority: 1, id: std::sync::Arc::from("acme/one") };
+        let deferral = super::Deferral {
+            position,
+            installation: "acme/one".into(),
+            digest: "0".into(),
+            state: bytes::Bytes::new(),
+            attempts: 1,
+            faults: 0,
+        };
+        let all = [
+            StageVerdict::Continue,
+            StageVerdict::Discard("word".to_owned()),
+            StageVerdict::Quarantine("word".to_owned()),
+            StageVerdict::Defer { wait: Duration::ZERO, reason: String::new(), deferral },
+            StageVerdict::Fail(Refusal::default()),
+        ];
+        all.into_iter().map(Verdict::Stage).collect()
+    }
+
+    fn merged(said: &[&Verdict]) -> Verdict {
+        let mut standing = said[0].clone();
+        for next in &said[1..] {
+            if standing.merge(next) == Merge::Replace {
+                standing = (*next).clone();
+            }
+        }
+        standing
+    }
+
+    #[test]
+    fn nothing_that_is_said_weakens_what_stands() {
+        for all in [gates(), stages()] {
+            for number in 0..all.len().pow(3) {
+                let places = [1, all.len(), all.len() * all.len()];
+                let said = places.map(|place| &all[number / place % all.len()]);
+                let strictest = said.iter().map(|verdict| verdict.strictness()).max().unwrap();
+                assert_eq!(merged(&said).strictness(), strictest, "{said:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_is_the_one_of_the_round() {
+        let order: Vec<Strictness> = gates().iter().map(Verdict::strictness).collect();
+        assert!(order.is_sorted());
+        assert!(Strictness::Discard < Strictness::Quarantine && Strictness::Defer < Strictness::Reject);
+    }
+
+    #[test]
+    fn of_what_ranks_as_continue_the_last_that_says_something_stands() {
+        let [none, greet, claim] = [0, 1, 2].map(|index| gates()[index].clone());
+        assert_eq!(merged(&[&greet, &claim, &none]), claim);
+        assert_eq!(merged(&[&none, &greet]), greet);
+    }
+}
