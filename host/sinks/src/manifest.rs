@@ -149,7 +149,7 @@ impl<'de> Deserialize<'de> for EventName {
 
 #[cfg(test)]
 mod tests {
-    use super::{Manifest, is_name};
+    use super::{Manifest, VERSION_CHARACTERS_MAX, is_name};
     use crate::binding::Tier;
     use crate::capability::Capability;
     use crate::event::EventKind;
@@ -201,6 +201,9 @@ mod tests {
         );
         check_refused("name = 'a/b'\nversion = '1'", "name `a/b` is not 1 to 63 letters");
         check_refused("name = 'a'\nversion = ''", "version is not 1 to 63 printable");
+        let longest = "1".repeat(VERSION_CHARACTERS_MAX);
+        assert!(Manifest::parse(&format!("name = 'a'\nversion = '{longest}'")).is_ok());
+        check_refused(&format!("name = 'a'\nversion = '{longest}1'"), "version is not 1 to 63 printable");
         check_refused("name = 'a'\nversion = '1'\ncapabilities = ['ftp']", "line 3");
         check_refused(
             "name = 'a'\nversion = '1'\ncapabilities = ['ftp']",

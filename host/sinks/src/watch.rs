@@ -20,8 +20,8 @@ const REPORTS_MAX: usize = 64;
 /// How the folders are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchSettings {
-    /// How long the file system must be quiet before a scan. Default 100 ms: an upload is a handful of events, and a version
-    /// is to be live within a second of its rename.
+    /// How long the file system must be quiet before a scan. Default 50 ms: an upload is a handful of events, and a version is
+    /// to be live within a second of its rename, of which compiling a Rust sink takes up to half.
     pub quiet: Duration,
     /// Time between scans that nobody asked for. Default 10 s: some network file systems tell nothing.
     pub rescan: Duration,
@@ -29,7 +29,7 @@ pub struct WatchSettings {
 
 impl Default for WatchSettings {
     fn default() -> Self {
-        Self { quiet: Duration::from_millis(100), rescan: Duration::from_secs(10) }
+        Self { quiet: Duration::from_millis(50), rescan: Duration::from_secs(10) }
     }
 }
 
@@ -44,7 +44,7 @@ pub struct Watch {
 
 impl Watch {
     /// Makes the folders where they lack, and watches them. If the file system can't be watched, one warning says so and the
-    /// timer remains.
+    /// timer remains. Called within a tokio runtime, whose task it spawns.
     ///
     /// # Errors
     /// When the folders can't be made.
