@@ -41,6 +41,10 @@ pub(crate) fn act(word: &str, rest: &str) -> Result<(), Wrong> {
             let (name, value) = pair(rest)?;
             message::set_score(name, number(value)?)
         }
+        "parts" => {
+            let count = message::parts().len().to_string();
+            message_draft::add_header(Position::Bottom, "X-Parts", &count)
+        }
         "log" => {
             log::info(rest);
             Ok(())
