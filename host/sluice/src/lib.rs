@@ -146,6 +146,12 @@ impl Server {
 }
 
 impl Running {
+    /// How much is where in the spool.
+    #[must_use]
+    pub fn counts(&self) -> spool::Counts {
+        self.inbound.spool.counts()
+    }
+
     /// Looks at the sinks folder now, without waiting for the watcher.
     pub async fn rescan(&self) {}
 
