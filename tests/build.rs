@@ -14,7 +14,7 @@ fn main() -> std::io::Result<()> {
             let path = file.display();
             let _ = writeln!(
                 of_area,
-                "    #[test] fn {function}() -> anyhow::Result<()> {{ tests::dialogue::check(\"{path}\") }}"
+                "    #[test] fn r#{function}() -> anyhow::Result<()> {{ tests::dialogue::check(\"{path}\") }}"
             );
         }
         let _ = writeln!(tests, "mod {} {{\n{of_area}}}", name(&area));

@@ -4,4 +4,22 @@
     reason = "a test may panic; the lint spares only the `#[test]` functions themselves"
 )]
 
+mod commands;
+mod corpus;
+mod durability;
+mod faults;
+mod foreign;
+mod memory;
+mod reload;
+mod shutdown;
 mod tidy;
+
+mod dialogues {
+    //! A test for each file of `tests/dialogues`, made by `build.rs`.
+    include!(concat!(env!("OUT_DIR"), "/dialogues.rs"));
+}
+
+/// The binary that operators run, built from the same `main.rs`.
+fn binary() -> &'static std::path::Path {
+    std::path::Path::new(env!("CARGO_BIN_EXE_sluice-served"))
+}

@@ -4,7 +4,13 @@
 //! Sluice only from outside: sockets, files, and the server's own report of what it did.
 
 pub mod client;
+pub mod clock;
 pub mod dialogue;
+pub mod guests;
+pub mod measure;
+pub mod process;
 pub mod scene;
+pub mod server;
+pub mod site;
 pub mod skip;
 pub mod tree;

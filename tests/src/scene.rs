@@ -1,6 +1,26 @@
 //! What stands before the first connection: which guests are installed, how, and what the configuration says.
 
 use anyhow::{Context, Result, ensure};
+use toml::{Table, Value};
+
+/// Events that the guest `script` exports and that can be bound: those without a script are switched off, so that a
+/// dialogue is about what it says.
+const SCRIPTED: [&str; 14] = [
+    "on-connect",
+    "on-helo",
+    "on-mail-from",
+    "on-rcpt-to",
+    "on-data",
+    "on-end-of-data",
+    "on-inbound-command",
+    "on-reply",
+    "on-rejected",
+    "on-transaction-end",
+    "on-disconnect",
+    "on-transport-submission",
+    "on-pre-categorize",
+    "on-post-categorize",
+];
 
 /// The scene of a test.
 #[derive(Debug, Default)]
@@ -8,14 +28,15 @@ pub struct Scene {
     /// In the order in which they are installed.
     pub sinks: Vec<Installed>,
     /// Keys of the configuration, with dots between the levels, and their values.
-    pub config: Vec<(String, toml::Value)>,
+    pub config: Vec<(String, Value)>,
 }
 
 /// A guest of `tests/guests`, as an operator installs it.
 ///
-/// Written `GUEST key=value …`; values with spaces in double quotes. The keys `as`, `tenant`, `tier`, `priority`, `on-fault`
-/// and `rule` are the operator's; all others are settings of the guest.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// Written `GUEST key=value …`; values with spaces in double quotes. The keys `as`, `tenant`, `tier`, `priority`, `on-fault`,
+/// `rule`, `also` (events to bind without a script), `fuel`, `wall-clock-milliseconds`, `memory-bytes` and `host-call-bytes`
+/// are the operator's; all others are settings of the guest.
+#[derive(Debug, Default, PartialEq)]
 pub struct Installed {
     /// The folder in `tests/guests`.
     pub guest: String,
@@ -23,10 +44,57 @@ pub struct Installed {
     pub name: String,
     /// In this tenant's folder; in the operator's if it is not said.
     pub tenant: Option<String>,
-    /// `tier`, `priority`, `on-fault`, `rule` where they were said.
-    pub binding: Vec<(String, String)>,
+    /// Keys of the installation file's top level.
+    pub top: Table,
+    /// Keys of each bound event.
+    pub event: Table,
+    /// Keys of its `[limits]`.
+    pub limits: Table,
+    /// Events to bind without a script.
+    pub also: Vec<String>,
     /// What the guest reads.
-    pub settings: Vec<(String, String)>,
+    pub settings: Table,
+}
+
+impl Scene {
+    /// One guest, installed as [`Installed::parse`] reads it.
+    ///
+    /// # Errors
+    /// As [`Installed::parse`].
+    pub fn with_sink(text: &str) -> Result<Self> {
+        Ok(Self { sinks: vec![Installed::parse(text)?], config: Vec::new() })
+    }
+
+    /// The configuration of a server with its data in `folder`: a listener on a free port; the domain `b.example` of the
+    /// tenant `b`, who takes mail for any mailbox; and `d.example` of the tenant `d`, who has `dora` alone.
+    ///
+    /// # Errors
+    /// If a key of the scene goes through something that is no table.
+    pub fn config_text(&self, folder: &str) -> Result<String> {
+        let mut config: Table = format!(
+            "host_name = 'mx.b.example'\n\
+             data_directory = '{folder}/data'\n\
+             listeners.smtp.address = '127.0.0.1:0'\n\
+             tenants.b.domains = ['b.example']\n\
+             tenants.d = {{ domains = ['d.example'], mailboxes = ['dora'] }}\n\
+             sinks.concurrent_max = 16\n\
+             sinks.directory = '{folder}/sinks'\n\
+             delivery.maildir.root = '{folder}/mail'\n\
+             logging.format = 'json'\n"
+        )
+        .parse()?;
+        for (key, value) in &self.config {
+            let mut table = &mut config;
+            let (path, name) =
+                key.rsplit_once('.').map_or((None, key.as_str()), |(path, name)| (Some(path), name));
+            for level in path.into_iter().flat_map(|path| path.split('.')) {
+                let entry = table.entry(level).or_insert_with(|| Table::new().into());
+                table = entry.as_table_mut().with_context(|| format!("{key}: {level} is no table"))?;
+            }
+            table.insert(name.to_owned(), value.clone());
+        }
+        Ok(config.to_string())
+    }
 }
 
 impl Installed {
@@ -51,13 +119,51 @@ impl Installed {
     }
 
     fn set(&mut self, key: &str, value: &str) {
-        let pair = (key.to_owned(), value.to_owned());
+        let typed = value.parse::<i64>().map_or_else(|_| Value::from(value), Value::from);
         match key {
-            "as" => self.name = pair.1,
-            "tenant" => self.tenant = Some(pair.1),
-            "tier" | "priority" | "on-fault" | "rule" => self.binding.push(pair),
-            _ => self.settings.push(pair),
+            "as" => value.clone_into(&mut self.name),
+            "tenant" => self.tenant = Some(value.to_owned()),
+            "also" => self.also.extend(value.split(',').map(str::to_owned)),
+            "tier" | "priority" => drop(self.top.insert(key.to_owned(), typed)),
+            "on-fault" | "rule" => drop(self.event.insert(key.to_owned(), Value::from(value))),
+            "fuel" | "wall-clock-milliseconds" | "memory-bytes" | "host-call-bytes" => {
+                drop(self.limits.insert(key.to_owned(), typed));
+            }
+            _ => drop(self.settings.insert(key.to_owned(), Value::from(value))),
         }
+    }
+
+    /// Where its files lie under the sinks folder, without their endings.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match &self.tenant {
+            Some(tenant) => format!("tenants/{tenant}/{}", self.name),
+            None => format!("operator/{}", self.name),
+        }
+    }
+
+    /// Its `NAME.install.toml`.
+    #[must_use]
+    pub fn file_text(&self) -> String {
+        let mut file = self.top.clone();
+        let mut events = Table::new();
+        for event in SCRIPTED {
+            let is_scripted = self.settings.keys().any(|key| key.split(':').next() == Some(event));
+            if is_scripted || self.also.iter().any(|also| also == event) {
+                events.insert(event.to_owned(), self.event.clone().into());
+            } else if self.guest == "script" {
+                events.insert(
+                    event.to_owned(),
+                    Table::from_iter([("enabled".to_owned(), Value::from(false))]).into(),
+                );
+            }
+        }
+        for (key, table) in [("events", &events), ("limits", &self.limits), ("settings", &self.settings)] {
+            if !table.is_empty() {
+                file.insert(key.to_owned(), table.clone().into());
+            }
+        }
+        file.to_string()
     }
 }
 
@@ -67,11 +173,25 @@ mod tests {
 
     #[test]
     fn an_installation_is_read_with_its_settings() {
-        let read =
-            Installed::parse("script as=first tier=tenant on-rcpt-to=\"reject 550 5.7.1 No\" tag=x").unwrap();
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        assert_eq!(read.name, "first");
-        assert_eq!(read.binding, [pair("tier", "tenant")]);
-        assert_eq!(read.settings, [pair("on-rcpt-to", "reject 550 5.7.1 No"), pair("tag", "x")]);
+        let read = Installed::parse(
+            "script as=first tier=operator-last on-fault=skip on-rcpt-to=\"reject 550 No\" fuel=9",
+        )
+        .unwrap();
+        assert_eq!(read.path(), "operator/first");
+        let file: Table = read.file_text().parse().unwrap();
+        assert_eq!(file["tier"].as_str(), Some("operator-last"));
+        assert_eq!(file["limits"]["fuel"].as_integer(), Some(9));
+        assert_eq!(file["settings"]["on-rcpt-to"].as_str(), Some("reject 550 No"));
+        assert_eq!(file["events"]["on-rcpt-to"]["on-fault"].as_str(), Some("skip"));
+        assert_eq!(file["events"]["on-data"]["enabled"].as_bool(), Some(false));
+    }
+
+    #[test]
+    fn a_scene_changes_the_configuration_by_key() {
+        let scene =
+            Scene { config: vec![("limits.recipients_max".into(), Value::from(2))], ..Scene::default() };
+        let config: Table = scene.config_text("x").unwrap().parse().unwrap();
+        assert_eq!(config["limits"]["recipients_max"].as_integer(), Some(2));
+        assert_eq!(config["data_directory"].as_str(), Some("x/data"));
     }
 }

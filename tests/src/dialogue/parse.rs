@@ -12,14 +12,19 @@
 //! | `-- end` | the client sends nothing more |
 //! | `-- closed` | the server closes and has said nothing more |
 //! | `-- connect` | another connection, in place of this one |
-//! | `=> messages/x.eml ADDRESS` | what arrives next for the address; `*` as in `S:` |
+//! | `=> messages/x.eml ADDRESS` | what arrives next for the address is like this file of `tests` |
+//! | `=> ADDRESS`, then `=\| text` | the same, with its lines here; `*` as in `S:`, a line `**` is any number of lines |
 //! | `=> nothing` | everything accepted so far is settled, and nothing more has arrived |
+//! | `-- asked NAME EVENT WORD` | the installation was asked about the event, and its verdict or fault has this word |
 //!
 //! In texts that are sent, `{x*70}` stands for 70 times `x`.
+
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::scene::{Installed, Scene};
+use crate::tree;
 
 /// A dialogue file, read.
 #[derive(Debug)]
@@ -47,13 +52,26 @@ pub enum Step {
     Connect,
     /// A message arrives.
     Arrives {
-        /// Of `tests`, with `*` for what varies.
-        file: String,
         /// The recipient.
         address: String,
+        /// Its lines, with `*` for what varies.
+        lines: Vec<String>,
     },
     /// Nothing more arrives.
     Nothing,
+    /// A sink was asked.
+    Asked(Asked),
+}
+
+/// That a sink was asked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Its name.
+    pub installation: String,
+    /// About what.
+    pub event: String,
+    /// The word of its verdict, or of its fault.
+    pub word: String,
 }
 
 /// Reads a dialogue.
@@ -84,6 +102,10 @@ impl Dialogue {
             "C|" => self.send(number, unescaped(&repeated(text)?)?),
             "S:" => self.steps.push((number, expected(text)?)),
             "=>" => self.steps.push((number, arrival(text)?)),
+            "=|" => match self.steps.last_mut() {
+                Some((_, Step::Arrives { lines, .. })) => lines.push(text.to_owned()),
+                _ => bail!("a line of a message that did not arrive"),
+            },
             _ => bail!("neither C: S: => -- nor #"),
         }
         Ok(())
@@ -103,6 +125,7 @@ impl Dialogue {
             "end" => self.steps.push((number, Step::End)),
             "closed" => self.steps.push((number, Step::Closed)),
             "connect" => self.steps.push((number, Step::Connect)),
+            "asked" => self.steps.push((number, asked(rest)?)),
             "sink" => self.scene.sinks.push(Installed::parse(rest)?),
             "config" => {
                 let (key, value) = rest.split_once('=').context("config KEY=VALUE")?;
@@ -125,8 +148,17 @@ fn arrival(text: &str) -> Result<Step> {
     if text == "nothing" {
         return Ok(Step::Nothing);
     }
-    let (file, address) = text.split_once(' ').context("=> FILE ADDRESS")?;
-    Ok(Step::Arrives { file: file.to_owned(), address: address.to_owned() })
+    let Some((file, address)) = text.split_once(' ') else {
+        return Ok(Step::Arrives { address: text.to_owned(), lines: Vec::new() });
+    };
+    let expected = tree::text(&Path::new("tests").join(file))?;
+    Ok(Step::Arrives { address: address.to_owned(), lines: expected.lines().map(str::to_owned).collect() })
+}
+
+fn asked(text: &str) -> Result<Step> {
+    let mut words = text.split(' ').map(str::to_owned);
+    let mut next = || words.next().context("-- asked NAME EVENT WORD");
+    Ok(Step::Asked(Asked { installation: next()?, event: next()?, word: next()? }))
 }
 
 /// Writes `{x*70}` out.
@@ -176,6 +208,18 @@ pub fn fits(pattern: &str, line: &str) -> bool {
     rest.ends_with(last)
 }
 
+/// Whether a message has these lines: each line fits its pattern, and a pattern `**` fits any number of lines.
+#[must_use]
+pub fn message_fits(patterns: &[String], lines: &[&str]) -> bool {
+    let Some((first, others)) = patterns.split_first() else { return lines.is_empty() };
+    if first == "**" {
+        return (0..=lines.len())
+            .any(|skipped| lines.get(skipped..).is_some_and(|rest| message_fits(others, rest)));
+    }
+    let Some((line, rest)) = lines.split_first() else { return false };
+    fits(first, line) && message_fits(others, rest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +236,13 @@ mod tests {
         check("220 * ESMTP*", "220 mx.b.example ESMTP", true);
         check("*b*b", "ab", false);
         check("250 OK", "250 OK now", false);
+    }
+
+    #[test]
+    fn two_stars_match_any_number_of_lines() {
+        let patterns: Vec<String> = ["a*", "**", "z"].map(str::to_owned).into();
+        assert!(message_fits(&patterns, &["ab", "z"]) && message_fits(&patterns, &["a", "x", "y", "z"]));
+        assert!(!message_fits(&patterns, &["ab", "z", "more"]) && !message_fits(&patterns, &["b", "z"]));
     }
 
     #[test]
