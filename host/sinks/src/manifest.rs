@@ -180,13 +180,13 @@ mod tests {
     }
 
     #[test]
-    fn the_manifests_of_our_own_plugins_read() {
-        let plugins = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins");
+    fn the_manifests_of_our_own_sinks_read() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/");
         let mut read = 0;
-        for plugin in std::fs::read_dir(plugins).unwrap() {
-            let plugin = plugin.unwrap();
-            let manifest = std::fs::read_to_string(plugin.path().join("sink.toml")).unwrap();
-            assert_eq!(Manifest::parse(&manifest).unwrap().name, plugin.file_name().to_str().unwrap());
+        for sink in std::fs::read_dir(folder).unwrap() {
+            let sink = sink.unwrap();
+            let manifest = std::fs::read_to_string(sink.path().join("sink.toml")).unwrap();
+            assert_eq!(Manifest::parse(&manifest).unwrap().name, sink.file_name().to_str().unwrap());
             read += 1;
         }
         assert!(read > 0);
