@@ -24,9 +24,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use sinks::Sinks;
+use sinks::{Folder, LoadReport, Sinks, Watch, WatchSettings};
 use smtp::Domain;
 use spool::{Schedule, Spool};
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +56,7 @@ pub struct Running {
     /// What happened so far, in numbers.
     pub counters: Arc<Counters>,
     inbound: Arc<Inbound>,
+    watch: Watch,
     listeners: JoinSet<()>,
     transport: JoinSet<()>,
     drain: Duration,
@@ -86,8 +88,7 @@ impl Server {
         let shutdown = Shutdown::default();
         let tenants = Arc::new(Tenants::new(&config)?);
         let spool = open_spool(&config).await?;
-        let limits =
-            sinks::Limits { concurrent_events_max: config.sinks.concurrent_max, ..sinks::Limits::default() };
+        let limits = sink_limits(&config);
         let sinks = Sinks::new(
             &limits,
             Arc::new(clock::SystemClock),
@@ -114,14 +115,15 @@ impl Server {
             transport_stopping: CancellationToken::new(),
             interests: Interests::default(),
         });
+        let watch = load_sinks(&config, &sinks, limits).await?;
         let mut addresses = BTreeMap::new();
         let mut listeners = JoinSet::new();
         for (name, listener) in open_listeners(&config, &inbound)? {
             addresses.insert(name, listener.address()?);
             listeners.spawn(listener.accept(Arc::clone(&inbound)));
         }
-        let watch = (config.data_directory.clone(), config.low_resources.clone());
-        listeners.spawn(resources.watch(watch.0, watch.1, shutdown.stopping.clone()));
+        let low = config.low_resources.clone();
+        listeners.spawn(resources.watch(config.data_directory.clone(), low, shutdown.stopping.clone()));
         let pattern = Pattern::parse(&config.delivery.maildir.pattern).map_err(anyhow::Error::msg)?;
         let mut transport = JoinSet::new();
         transport.spawn(
@@ -141,7 +143,7 @@ impl Server {
             .run(),
         );
         let drain = Duration::from_secs(u64::from(config.shutdown.drain_seconds));
-        Ok(Running { addresses, counters, inbound, listeners, transport, drain })
+        Ok(Running { addresses, counters, inbound, watch, listeners, transport, drain })
     }
 }
 
@@ -152,8 +154,16 @@ impl Running {
         self.inbound.spool.counts()
     }
 
-    /// Looks at the sinks folder now, without waiting for the watcher.
-    pub async fn rescan(&self) {}
+    /// Looks at the sinks folder now, without waiting for the watcher; tells what changed.
+    pub async fn rescan(&self) -> Arc<LoadReport> {
+        self.watch.rescan().await
+    }
+
+    /// What each later look at the sinks folder changes.
+    #[must_use]
+    pub fn sink_reports(&self) -> Receiver<Arc<LoadReport>> {
+        self.watch.reports()
+    }
 
     /// Ends in good order: no new clients, waiting ones are told 421, transactions under way may finish within the drain
     /// time, the entry at work is recorded, the spool is closed.
@@ -169,6 +179,7 @@ impl Running {
             tracing::warn!("stages were cut at the end of the drain time; they run again at the next start");
             self.transport.shutdown().await;
         }
+        self.watch.stop().await;
         self.inbound.spool.clone().close().await;
     }
 }
@@ -184,6 +195,22 @@ async fn open_spool(config: &Config) -> anyhow::Result<Spool> {
     let (spool, recovery) = Spool::open(settings).await?;
     tracing::info!(?recovery, "spool opened");
     Ok(spool)
+}
+
+/// What sinks may take together.
+fn sink_limits(config: &Config) -> sinks::Limits {
+    sinks::Limits { concurrent_events_max: config.sinks.concurrent_max, ..sinks::Limits::default() }
+}
+
+/// Loads what lies in the sinks folder before the first client can come, then watches it.
+async fn load_sinks(config: &Config, sinks: &Sinks, limits: sinks::Limits) -> anyhow::Result<Watch> {
+    let root = config.sinks_directory();
+    for name in ["operator", "tenants"] {
+        make(&root.join(name))?;
+    }
+    let folder = Arc::new(Folder::new(root, sinks.clone(), limits));
+    folder.scan().await;
+    Watch::start(folder, WatchSettings::default()).context("the sinks folder can't be watched")
 }
 
 fn make(folder: &Path) -> anyhow::Result<()> {

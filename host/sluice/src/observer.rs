@@ -18,6 +18,8 @@ pub enum Observation {
         session: Option<String>,
         /// The entry, where there is one already.
         entry: Option<String>,
+        /// The event's id: the same when the host asks again after a crash or a fault.
+        id: Arc<str>,
         /// The event's name, as `on-rcpt-to`.
         event: &'static str,
         /// The tenant whose sinks were asked.

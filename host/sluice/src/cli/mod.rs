@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod dev;
 mod run;
+mod sink;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -47,6 +48,11 @@ enum Command {
     },
     /// Build sinks, serve them on loopback, and show what they do to a message; again on each save.
     Dev(dev::Arguments),
+    /// Look at sinks.
+    Sink {
+        #[command(subcommand)]
+        command: SinkCommand,
+    },
     /// About the configuration file.
     Config {
         #[command(subcommand)]
@@ -60,6 +66,18 @@ enum ConfigCommand {
     Sample,
 }
 
+#[derive(Debug, Subcommand)]
+enum SinkCommand {
+    /// Print what a component exports and imports: the events it handles, the capabilities it needs.
+    ///
+    /// Nothing of it runs. Exit code 1 if this server could not load it; the text names all that is wrong.
+    Inspect {
+        /// A .wasm file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
 /// Reads the arguments, does what they say, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -67,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Run { config } => run::run(&config),
         Command::Check { config } => check::check(&config),
         Command::Dev(arguments) => dev::run(arguments),
+        Command::Sink { command: SinkCommand::Inspect { file } } => sink::inspect(&file),
         Command::Config { command: ConfigCommand::Sample } => config::sample(),
     };
     match done {

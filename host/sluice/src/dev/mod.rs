@@ -123,7 +123,10 @@ async fn on_each_save(
         let built = workshop.build(&saved).await;
         is_due = built.is_ok();
         match built {
-            Ok(()) => running.rescan().await,
+            Ok(()) => {
+                // What could not be loaded is in the log.
+                running.rescan().await;
+            }
             Err(error) => complain(&error),
         }
     }

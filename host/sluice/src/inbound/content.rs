@@ -54,7 +54,11 @@ impl Arriving {
         if goes_in_circles(&content, inbound.received_fields_max) {
             return Err(replies::MESSAGE_LOOP);
         }
-        let draft = Draft::new(content);
+        let mut draft = Draft::new(content).with_authority(&inbound.host_name);
+        let forged = draft.remove_forged_results();
+        if forged > 0 {
+            tracing::info!(forged, "Authentication-Results under our name were taken away (RFC 8601 §5)");
+        }
         Ok(Arrived { body, draft })
     }
 }

@@ -271,6 +271,7 @@ impl Gates {
             inbound.observer.tell(|| Observation::Fired {
                 session: Some(session.facts().session_id.clone()),
                 entry: None,
+                id: Arc::clone(&subject.event_id),
                 event: kind.name(),
                 tenant: Arc::clone(&tenant),
                 calls: outcome.calls,

@@ -64,7 +64,7 @@ async fn one(
     };
     let before = subject.clone();
     let outcome = transport.sinks.fire(snapshot, event.clone(), &mut subject).await;
-    tell(transport, &lease, event, &outcome);
+    tell(transport, &lease, (event, &subject), &outcome);
     let Verdict::Stage(verdict) = outcome.verdict else {
         tracing::error!(entry = %lease.id, "a stage was answered like a gate");
         return None;
@@ -104,7 +104,7 @@ async fn subject(
     Ok(subject)
 }
 
-fn tell(transport: &Transport, lease: &Lease, event: &Event, outcome: &Outcome) {
+fn tell(transport: &Transport, lease: &Lease, (event, subject): (&Event, &Subject), outcome: &Outcome) {
     transport.counters.count_calls(&outcome.calls);
     if outcome.calls.is_empty() {
         return;
@@ -112,6 +112,7 @@ fn tell(transport: &Transport, lease: &Lease, event: &Event, outcome: &Outcome) 
     transport.observer.tell(|| Observation::Fired {
         session: lease.facts.as_ref().map(|facts| facts.session_id.clone()),
         entry: Some(lease.id.to_string()),
+        id: Arc::clone(&subject.event_id),
         event: event.kind().name(),
         tenant: Arc::from(lease.tenant.as_str()),
         calls: outcome.calls.clone(),
