@@ -171,7 +171,10 @@ pub(crate) struct Draft {
 impl Draft {
     /// None when a length doesn't fit the format.
     pub(crate) fn new(kind: Kind, metadata: &impl Serialize, body: Vec<Bytes>) -> Option<Self> {
-        let metadata = serde_json::to_vec(metadata).ok()?;
+        // An entry of one recipient with its facts is a little shorter.
+        let mut bytes = Vec::with_capacity(1024);
+        serde_json::to_writer(&mut bytes, metadata).ok()?;
+        let metadata = bytes;
         let mut sum = crc32fast::Hasher::new();
         let mut length = 0_u32;
         for piece in &body {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use message::Piece;
-use smtp::{RecipientId, RecipientState, Timestamp};
+use smtp::{Mailbox, Recipient, RecipientId, RecipientState, ReversePath, Timestamp};
 use spool::{
     Attempt, Binary, CommitError, ContentPiece, Done, EntryState, NewEntry, Outcome, Position, Resume, Stage,
     StageName, StagePointer, Standing, StoredContent, Tier,
@@ -49,6 +49,33 @@ async fn an_entry_reads_back_whole_after_a_restart() {
     assert_eq!(content(&spool, 1), "Subject: a\r\n\r\nbody\r\n");
     assert_eq!(spool.list(None, 9)[0].standing, Standing::Quarantined);
     assert!(spool.lease(Timestamp(u64::MAX)).is_none(), "quarantine is not leased");
+}
+
+#[tokio::test]
+async fn every_address_that_is_accepted_reads_back() {
+    let scene = Scene::new();
+    let (spool, _) = scene.open().await;
+    let addresses = [
+        r#""a b\"c"@tenant.example"#,
+        r#""@"@tenant.example"#,
+        "x@[IPv6:::1]",
+        "x@[192.0.2.1]",
+        "\u{e4}@tenant.example",
+    ];
+    let addresses = addresses.map(|text| Mailbox::parse(text).unwrap());
+    for (number, address) in (1..).zip(&addresses) {
+        let mut new = entry(number, "a");
+        new.envelope.reverse_path = ReversePath::Mailbox(address.clone());
+        new.envelope.recipients.push(Recipient::new(RecipientId(1), address.clone()));
+        spool.accept(vec![new]).await.unwrap();
+    }
+    spool.close().await;
+    let (spool, _) = scene.open().await;
+    for (number, address) in (1..).zip(&addresses) {
+        let envelope = spool.entry(id(number)).unwrap().envelope;
+        assert_eq!(envelope.reverse_path, ReversePath::Mailbox(address.clone()));
+        assert_eq!(&envelope.recipients[1].address, address);
+    }
 }
 
 #[tokio::test]
