@@ -10,25 +10,31 @@ mod show;
 mod site;
 mod watch;
 mod way;
+mod workshop;
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use smtp::{Mailbox, ReversePath};
 use tokio::sync::mpsc::channel;
+use tracing_subscriber::EnvFilter;
 
+use crate::Server;
 use crate::shutdown::{Signals, Wish};
-use crate::{Running, Server, telemetry};
 use bench::{Arrival, Bench};
 use client::Mail;
 use site::{Site, Source};
 use watch::Watch;
+use workshop::Workshop;
 
 /// Observations that may wait for us. Ours: a message with a hundred sinks makes less than a tenth of it.
 const OBSERVATIONS_MAX: usize = 16_384;
+
+/// What of the server's log is shown: what a sink writes, and what is wrong. What is wrong with loading the workshop tells,
+/// and faults stand in the table.
+const LOG_FILTER: &str = "warn,sinks::load_report=off,sinks::round=error,sinks::log=debug,sinks::output=info";
 
 /// What was asked for.
 #[derive(Debug)]
@@ -72,93 +78,66 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
 async fn serve(sources: Vec<Source>, mail: Mail, rounds: Rounds) -> anyhow::Result<()> {
     let mut signals = Signals::take().context("signals can't be handled")?;
+    start_log();
     let site = Site::new()?;
-    let config = site.config(&mail.recipient.domain().to_string());
-    let _log = telemetry::start(&config.logging)?;
     let watch = Watch::new(sources.iter().map(|source| source.path.clone()).collect())?;
-    let mut workshop = Workshop::new(site, sources);
-    let all = workshop.unbuilt.clone();
-    let built = tokio::select! {
-        built = workshop.build(&all) => built,
-        _ = signals.next() => return Ok(()),
-    };
-    if rounds == Rounds::Once {
-        built?;
-    } else if let Err(error) = built {
-        complain(&error);
-    }
     let (told, observations) = channel(OBSERVATIONS_MAX);
+    let config = site.config(&mail.recipient.domain().to_string());
     let running = Server::start_observed(config, Some(told)).await?;
     let address = *running.addresses.values().next().context("the server has no listener")?;
     let mut bench = Bench::new(mail, address, observations);
-    let done = match rounds {
-        Rounds::Once => bench.round().await.and_then(Arrival::expected),
-        Rounds::OnEachSave => on_each_save(&mut bench, &mut workshop, watch, &running, &mut signals).await,
+    let mut workshop = Workshop::new(site, sources, &running);
+    let work = async {
+        match rounds {
+            Rounds::Once => once(&mut bench, &mut workshop).await,
+            Rounds::OnEachSave => on_each_save(&mut bench, &mut workshop, watch).await,
+        }
+    };
+    let done = tokio::select! {
+        done = work => done,
+        () = stopped(&mut signals) => match rounds {
+            Rounds::Once => Err(anyhow::anyhow!("stopped")),
+            Rounds::OnEachSave => Ok(()),
+        },
     };
     running.stop().await;
     done
 }
 
+async fn once(bench: &mut Bench, workshop: &mut Workshop<'_>) -> anyhow::Result<()> {
+    workshop.build_all().await;
+    ensure!(workshop.is_ready(), "not every sink runs");
+    bench.round().await.and_then(Arrival::expected)
+}
+
 async fn on_each_save(
     bench: &mut Bench,
-    workshop: &mut Workshop,
+    workshop: &mut Workshop<'_>,
     mut watch: Watch,
-    running: &Running,
-    signals: &mut Signals,
 ) -> anyhow::Result<()> {
-    let mut is_due = true;
+    workshop.build_all().await;
     loop {
-        if is_due && workshop.unbuilt.is_empty() {
+        if workshop.is_ready() {
             bench.round().await?;
         }
         bench.invite();
         let saved = tokio::select! {
             saved = watch.next() => saved,
-            wish = signals.next() => match wish {
-                Wish::Stop => return Ok(()),
-                Wish::Rescan => BTreeSet::new(),
-            },
-            () = bench.show_others() => return Ok(()),
+            () = bench.show_others() => bail!("the server is gone"),
         };
-        let built = workshop.build(&saved).await;
-        is_due = built.is_ok();
-        match built {
-            Ok(()) => {
-                // What could not be loaded is in the log.
-                running.rescan().await;
-            }
-            Err(error) => complain(&error),
-        }
+        workshop.build(&saved).await;
     }
 }
 
-/// The sources, and which of them have no component yet.
-struct Workshop {
-    site: Arc<Site>,
-    sources: Vec<Arc<Source>>,
-    unbuilt: BTreeSet<usize>,
+async fn stopped(signals: &mut Signals) {
+    while signals.next().await == Wish::Rescan {}
 }
 
-impl Workshop {
-    fn new(site: Site, sources: Vec<Source>) -> Self {
-        let unbuilt = (0..sources.len()).collect();
-        Self { site: Arc::new(site), sources: sources.into_iter().map(Arc::new).collect(), unbuilt }
-    }
-
-    /// Builds and installs these; one that does not build keeps its last good version.
-    async fn build(&mut self, places: &BTreeSet<usize>) -> anyhow::Result<()> {
-        for (place, source) in self.sources.iter().enumerate().filter(|(place, _)| places.contains(place)) {
-            say(&mut io::stderr(), &format!("building {}\n", source.name));
-            let (site, source) = (Arc::clone(&self.site), Arc::clone(source));
-            tokio::task::spawn_blocking(move || site.install(&source)).await??;
-            self.unbuilt.remove(&place);
-        }
-        Ok(())
-    }
-}
-
-fn complain(error: &anyhow::Error) {
-    say(&mut io::stderr(), &format!("{error:#}\n"));
+fn start_log() {
+    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(LOG_FILTER));
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // In a process that has a log already this one is not needed.
+    let _ = log.without_time().with_target(false).with_ansi(colours).with_writer(io::stderr).try_init();
 }
 
 /// Nobody can be told that nobody listens.

@@ -1,14 +1,15 @@
 //! A server's folder for as long as `sluice dev` runs: sinks folder, spool, mailboxes. Gone at the end.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use sinks::manifest::is_name;
 use tempfile::TempDir;
 
 use crate::build::build_sink;
-use crate::config::{Config, Listener, LogLevel, Logging, LowResources, Sinks, Tenant};
+use crate::config::{Config, Listener, LowResources, Sinks, Tenant};
 
 /// The tenant that owns the domains of the sample's recipient.
 const TENANT: &str = "dev";
@@ -20,6 +21,10 @@ const DOMAINS: [&str; 3] = ["example.com", "example.net", "example.org"];
 pub(super) struct Site {
     folder: TempDir,
 }
+
+/// Which component and manifest were installed: the same number for the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version(pub(super) u64);
 
 /// One sink: where its source is, and what the server calls it.
 #[derive(Debug)]
@@ -36,8 +41,7 @@ impl Source {
     /// # Errors
     /// When there is nothing, or no name can be made of it.
     pub(super) fn new(path: &Path) -> anyhow::Result<Self> {
-        let path =
-            path.canonicalize().with_context(|| format!("{}: no such file or folder", path.display()))?;
+        let path = path.canonicalize().map_err(|error| anyhow!("{}: {error}", path.display()))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         ensure!(is_name(&name), "{}: a sink's name has letters, digits, - and _ alone", path.display());
         let beside = path.with_extension("toml");
@@ -76,7 +80,6 @@ impl Site {
                 memory_available_bytes_min: 0,
                 ..LowResources::default()
             },
-            logging: Logging { level: LogLevel::Warn, ..Logging::default() },
             ..Config::default()
         }
     }
@@ -85,21 +88,29 @@ impl Site {
     ///
     /// # Errors
     /// When it does not build; the last version stays.
-    pub(super) fn install(&self, source: &Source) -> anyhow::Result<()> {
-        let component = build_sink(&source.path)?;
-        if let Some(manifest) = &source.manifest {
-            self.put(manifest, &format!("{}.toml", source.name))?;
+    pub(super) fn install(&self, source: &Source) -> anyhow::Result<Version> {
+        let component = read(&build_sink(&source.path)?)?;
+        let manifest = source.manifest.as_deref().map(read).transpose()?;
+        let mut hasher = DefaultHasher::new();
+        (&component, &manifest).hash(&mut hasher);
+        if let Some(manifest) = manifest {
+            self.put(&manifest, &format!("{}.toml", source.name))?;
         }
-        self.put(&component, &format!("{}.wasm", source.name))
+        self.put(&component, &format!("{}.wasm", source.name))?;
+        Ok(Version(hasher.finish()))
     }
 
-    /// A copy under another name, then a rename: the server never sees half a file.
-    fn put(&self, file: &Path, name: &str) -> anyhow::Result<()> {
+    /// Written under another name, then renamed: the server never sees half a file.
+    fn put(&self, bytes: &[u8], name: &str) -> anyhow::Result<()> {
         let folder = self.sinks().join("operator");
         let (beside, place) = (folder.join(format!("{name}.part")), folder.join(name));
-        fs::copy(file, &beside).with_context(|| format!("{} can't be read", file.display()))?;
-        fs::rename(&beside, &place).with_context(|| format!("{} can't be written", place.display()))
+        let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, &place));
+        written.with_context(|| format!("{} can't be written", place.display()))
     }
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("{} can't be read", file.display()))
 }
 
 #[cfg(test)]
@@ -115,7 +126,7 @@ mod tests {
         assert_eq!(Source::new(here).unwrap().name, "sluice");
         assert_eq!(Source::new(&here.join("Cargo.toml")).unwrap().name, "Cargo");
         let error = Source::new(&here.join("nothing")).unwrap_err().to_string();
-        assert!(error.ends_with("nothing: no such file or folder"), "{error}");
+        assert!(error.contains("nothing: No such file"), "{error}");
     }
 
     #[test]
