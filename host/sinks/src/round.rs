@@ -13,7 +13,9 @@ use crate::keep;
 use crate::lift::{Pause, Said};
 use crate::limits::{DETAIL_BYTES_MAX, FAULT_WAIT, Limits, STAGE_FAULTS_MAX};
 use crate::subject::{Subject, Tiers};
-use crate::verdict::{Call, Deferral, Edits, Fault, Merge, Outcome, StageVerdict, Strictness, Verdict};
+use crate::verdict::{
+    Call, Deferral, Edits, Fault, Merge, Outcome, StageVerdict, Strictness, Verdict, gate_strictness,
+};
 
 /// The word of what the host says for a sink that faulted.
 const FAULT_REASON: &str = "sink-fault";
@@ -140,10 +142,10 @@ impl<'a> Round<'a> {
         let Success { said, state } = success;
         let commit = match &said {
             Said::Continue | Said::Done | Said::Quarantine(_) => keep::Commit::Draft,
-            Said::Gate(verdict) => keep::commit_of(Verdict::Gate(verdict.clone()).strictness()),
+            Said::Gate(verdict) => keep::commit_of(gate_strictness(verdict)),
             Said::Pause(_) | Said::Fail(_) | Said::Discard(_) => keep::Commit::NoDraft,
         };
-        let before = self.subject.clone();
+        let before = self.savepoint();
         match keep::merge(self.subject, state, binding, commit) {
             Ok(edits) => call.edits = edits,
             Err(fault) => return self.answer_fault(binding, fault, call),
@@ -165,13 +167,18 @@ impl<'a> Round<'a> {
         self.add(binding, verdict, before)
     }
 
-    /// One more verdict.
-    fn add(&mut self, binding: &Binding, verdict: Verdict, before: Subject) -> Next {
+    /// What `aside` may need: gates have no use for it.
+    fn savepoint(&self) -> Option<Subject> {
+        (self.event.kind().class() == Class::Stage).then(|| self.subject.clone())
+    }
+
+    /// One more verdict, and in a stage the message before it.
+    fn add(&mut self, binding: &Binding, verdict: Verdict, before: Option<Subject>) -> Next {
         let strictness = verdict.strictness();
         let is_stage = matches!(verdict, Verdict::Stage(_));
         let is_dialogue =
             matches!(&verdict, Verdict::Gate(smtp::Verdict::Answer(_) | smtp::Verdict::More(_)));
-        if is_stage
+        if let Some(before) = before
             && matches!(strictness, Strictness::Discard | Strictness::Quarantine)
             && self.aside.is_none()
         {
@@ -251,7 +258,7 @@ impl<'a> Round<'a> {
         call.verdict = verdict.word();
         call.edits = Edits::None;
         call.fault = Some(fault);
-        let before = self.subject.clone();
+        let before = self.savepoint();
         self.add(binding, verdict, before)
     }
 

@@ -242,7 +242,8 @@ impl StageVerdict {
     }
 }
 
-fn gate_strictness(verdict: &smtp::Verdict) -> Strictness {
+/// Where a gate's verdict stands in the order.
+pub(crate) fn gate_strictness(verdict: &smtp::Verdict) -> Strictness {
     match verdict {
         smtp::Verdict::Continue
         | smtp::Verdict::Greet(_)
