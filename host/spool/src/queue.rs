@@ -25,6 +25,7 @@ pub(crate) struct Queue {
     tenants: Tenants,
     cache: Cache,
     leased: usize,
+    resting: Resting,
     /// The latest time that anyone told.
     now: Timestamp,
 }
@@ -97,6 +98,7 @@ impl Queue {
             rest: Rest::of(&entry.state),
             turn,
         };
+        self.resting.count(slot.rest, |count| count.saturating_add(1));
         self.entries.insert(entry.id, slot);
         if turn == Turn::Free {
             self.enqueue(entry.id);
@@ -114,6 +116,7 @@ impl Queue {
             self.leased = self.leased.saturating_sub(1);
         }
         self.tenants.remove(slot.tenant);
+        self.resting.count(slot.rest, |count| count.saturating_sub(1));
         self.needs.remove(&slot.needed)
     }
 
@@ -194,7 +197,9 @@ impl Queue {
     pub(crate) fn set_damaged(&mut self, id: QueueId) {
         self.dequeue(id);
         if let Some(slot) = self.entries.get_mut(&id) {
+            self.resting.count(slot.rest, |count| count.saturating_sub(1));
             slot.rest = Rest::Damaged;
+            self.resting.count(slot.rest, |count| count.saturating_add(1));
         }
         self.release(id);
     }
@@ -230,14 +235,13 @@ impl Queue {
 
     /// The counts, except for those of the committer.
     pub(crate) fn counts(&self) -> Counts {
-        let resting = |rest| self.entries.values().filter(|slot| slot.rest == rest).count();
         let segments = self.needs.segments();
         Counts {
             entries: self.entries.len(),
             leased: self.leased,
-            quarantined: resting(Rest::Quarantined),
-            held: resting(Rest::Held),
-            damaged: resting(Rest::Damaged),
+            quarantined: self.resting.quarantined,
+            held: self.resting.held,
+            damaged: self.resting.damaged,
             segments: segments.len(),
             log_bytes: segments.values().map(|segment| segment.length).sum(),
             needed_bytes: segments.values().map(|segment| segment.needed).sum(),
@@ -295,6 +299,25 @@ impl Queue {
 
 /// Entries that one call moves from waiting to ready: a start with 200,000 due ones must not stall the first lease.
 const DUE_BATCH: usize = 1024;
+
+/// How many entries don't move, kept so that a metric costs no walk over a million of them.
+#[derive(Debug, Default)]
+struct Resting {
+    quarantined: usize,
+    held: usize,
+    damaged: usize,
+}
+
+impl Resting {
+    fn count(&mut self, rest: Rest, change: impl Fn(usize) -> usize) {
+        match rest {
+            Rest::Active => {}
+            Rest::Quarantined => self.quarantined = change(self.quarantined),
+            Rest::Held => self.held = change(self.held),
+            Rest::Damaged => self.damaged = change(self.damaged),
+        }
+    }
+}
 
 impl Rest {
     fn of(state: &EntryState) -> Self {

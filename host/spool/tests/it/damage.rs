@@ -95,6 +95,21 @@ async fn a_flipped_bit_in_an_acknowledged_record_is_named_and_never_less_mail() 
 }
 
 #[tokio::test]
+async fn an_entry_that_rots_while_the_server_runs_is_set_aside_and_counted() {
+    let scene = Scene::new();
+    let settings = spool::Settings { cache_bytes_max: 0, ..scene.settings() };
+    let spool = scene.open_on(settings, Quick).await;
+    spool.accept(vec![entry(1, "a")]).await.unwrap();
+    spool.accept(vec![entry(2, "b")]).await.unwrap();
+    change(&scene.last_segment(), |bytes| bytes[64 + 60] ^= 1);
+    let lease = spool.lease(NOW).unwrap();
+    assert_eq!(lease.id, id(2));
+    assert!(spool.lease(NOW).is_none());
+    let counts = spool.counts();
+    assert_eq!((counts.entries, counts.damaged, counts.held), (2, 1, 0));
+}
+
+#[tokio::test]
 async fn after_an_orderly_close_damage_in_the_last_record_is_rot_too() {
     let scene = Scene::new();
     let (spool, _) = scene.open().await;
