@@ -1,4 +1,4 @@
-//! The guests of `tests/guests` as components, each built once in a run of the tests.
+//! The guests of `tests/guests`, and the sinks of `plugins`, as components, each built once in a run of the tests.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,7 +19,18 @@ pub fn component(guest: &str) -> Result<PathBuf> {
     if let Some(component) = built.get(guest) {
         return Ok(component.clone());
     }
-    let component = sluice::build::build_sink(&tree::root().join("tests/guests").join(guest))?;
+    let component = sluice::build::build_sink(&folder(guest))?;
     built.insert(guest.to_owned(), component.clone());
     Ok(component)
+}
+
+/// What its author says of a sink, if there is such a file.
+#[must_use]
+pub fn manifest(guest: &str) -> Option<PathBuf> {
+    Some(folder(guest).join("sink.toml")).filter(|manifest| manifest.is_file())
+}
+
+fn folder(guest: &str) -> PathBuf {
+    let places = ["tests/guests", "plugins"].map(|place| tree::root().join(place).join(guest));
+    places.iter().find(|place| place.is_dir()).unwrap_or(&places[0]).clone()
 }

@@ -31,11 +31,11 @@ pub struct Scene {
     pub config: Vec<(String, Value)>,
 }
 
-/// A guest of `tests/guests`, as an operator installs it.
+/// A guest of `tests/guests` or a sink of `plugins`, as an operator installs it.
 ///
 /// Written `GUEST key=value …`; values with spaces in double quotes. The keys `as`, `tenant`, `tier`, `priority`, `on-fault`,
 /// `rule`, `also` (events to bind without a script), `fuel`, `wall-clock-milliseconds`, `memory-bytes` and `host-call-bytes`
-/// are the operator's; all others are settings of the guest.
+/// are the operator's; all others are settings of the guest, `['a', 'b']` a list of them.
 #[derive(Debug, Default, PartialEq)]
 pub struct Installed {
     /// The folder in `tests/guests`.
@@ -129,7 +129,7 @@ impl Installed {
             "fuel" | "wall-clock-milliseconds" | "memory-bytes" | "host-call-bytes" => {
                 drop(self.limits.insert(key.to_owned(), typed));
             }
-            _ => drop(self.settings.insert(key.to_owned(), Value::from(value))),
+            _ => drop(self.settings.insert(key.to_owned(), setting(value))),
         }
     }
 
@@ -167,6 +167,12 @@ impl Installed {
     }
 }
 
+/// `['a', 'b']` is a list, everything else a text.
+fn setting(value: &str) -> Value {
+    let list = value.starts_with('[').then(|| format!("list = {value}").parse::<Table>().ok()).flatten();
+    list.and_then(|mut table| table.remove("list")).unwrap_or_else(|| Value::from(value))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +190,14 @@ mod tests {
         assert_eq!(file["settings"]["on-rcpt-to"].as_str(), Some("reject 550 No"));
         assert_eq!(file["events"]["on-rcpt-to"]["on-fault"].as_str(), Some("skip"));
         assert_eq!(file["events"]["on-data"]["enabled"].as_bool(), Some(false));
+    }
+
+    #[test]
+    fn a_setting_can_be_a_list() {
+        let read =
+            Installed::parse("external-tag own-domains=\"['a.example', 'b.example']\" tag=[x").unwrap();
+        assert_eq!(read.settings["own-domains"].as_array().map(Vec::len), Some(2));
+        assert_eq!(read.settings["tag"].as_str(), Some("[x"));
     }
 
     #[test]

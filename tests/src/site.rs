@@ -51,6 +51,9 @@ impl Site {
     pub fn install(&self, installed: &Installed) -> Result<()> {
         let place = format!("sinks/{}", installed.path());
         self.put(&format!("{place}.install.toml"), installed.file_text().as_bytes())?;
+        if let Some(manifest) = guests::manifest(&installed.guest) {
+            self.put(&format!("{place}.toml"), &fs::read(manifest)?)?;
+        }
         self.put(&format!("{place}.wasm"), &fs::read(guests::component(&installed.guest)?)?)
     }
 
