@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sinks::{Folder, LoadReport, Sinks, Watch, WatchSettings};
-use smtp::Domain;
+use smtp::{Domain, Timestamp};
 use spool::{Schedule, Spool};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::mpsc::Sender;
@@ -83,68 +83,74 @@ impl Server {
             anyhow::bail!("{key}: {sentence}");
         }
         let started = clock::now();
-        let counters = Arc::new(Counters::default());
-        let observer = Observer::new(watcher, Arc::clone(&counters));
-        let shutdown = Shutdown::default();
-        let tenants = Arc::new(Tenants::new(&config)?);
         let spool = open_spool(&config).await?;
-        let limits = sink_limits(&config);
-        let sinks = Sinks::new(
-            &limits,
-            Arc::new(clock::SystemClock),
-            Arc::clone(&tenants) as Arc<dyn sinks::Domains>,
-        )?;
-        let resources = Resources::default();
-        resources.sample(&config.data_directory, &config.low_resources);
-        let host_domain = Domain::parse(&config.host_name)?;
-        let inbound = Arc::new(Inbound {
-            host_name: Arc::from(host_domain.to_string()),
-            host_domain,
-            received_fields_max: usize::try_from(config.limits.received_fields_max)?,
-            tenants: Arc::clone(&tenants),
-            sinks: sinks.clone(),
-            spool: spool.clone(),
-            connections: Arc::new(Connections::new(ConnectionLimits {
-                total_max: config.limits.connections_max,
-                per_address_max: config.limits.connections_per_address_max,
-            })),
-            resources: resources.clone(),
-            counters: Arc::clone(&counters),
-            observer: observer.clone(),
-            shutdown: shutdown.clone(),
-            transport_stopping: CancellationToken::new(),
-            interests: Interests::default(),
-        });
-        let watch = load_sinks(&config, &sinks, limits).await?;
+        let inbound = Arc::new(inbound(&config, spool, watcher)?);
+        let watch = load_sinks(&config, &inbound.sinks).await?;
         let mut addresses = BTreeMap::new();
         let mut listeners = JoinSet::new();
         for (name, listener) in open_listeners(&config, &inbound)? {
             addresses.insert(name, listener.address()?);
             listeners.spawn(listener.accept(Arc::clone(&inbound)));
         }
+        let resources = inbound.resources.clone();
         let low = config.low_resources.clone();
-        listeners.spawn(resources.watch(config.data_directory.clone(), low, shutdown.stopping.clone()));
-        let pattern = Pattern::parse(&config.delivery.maildir.pattern).map_err(anyhow::Error::msg)?;
+        listeners.spawn(resources.watch(
+            config.data_directory.clone(),
+            low,
+            inbound.shutdown.stopping.clone(),
+        ));
         let mut transport = JoinSet::new();
-        transport.spawn(
-            Arc::new(Transport {
-                spool,
-                sinks,
-                tenants,
-                maildir: Arc::new(Maildir::new(config.maildir_root(), pattern)),
-                schedule: Schedule::default(),
-                host_name: Arc::clone(&inbound.host_name),
-                counters: Arc::clone(&counters),
-                observer,
-                started,
-                stopping: inbound.transport_stopping.clone(),
-                settings: config.delivery,
-            })
-            .run(),
-        );
+        transport.spawn(Arc::new(self::transport(&config, &inbound, started)?).run());
         let drain = Duration::from_secs(u64::from(config.shutdown.drain_seconds));
+        let counters = Arc::clone(&inbound.counters);
         Ok(Running { addresses, counters, inbound, watch, listeners, transport, drain })
     }
+}
+
+/// What all sessions share.
+fn inbound(config: &Config, spool: Spool, watcher: Option<Sender<Observation>>) -> anyhow::Result<Inbound> {
+    let tenants = Arc::new(Tenants::new(config)?);
+    let domains = Arc::clone(&tenants) as Arc<dyn sinks::Domains>;
+    let resources = Resources::default();
+    resources.sample(&config.data_directory, &config.low_resources);
+    let host_domain = Domain::parse(&config.host_name)?;
+    let counters = Arc::new(Counters::default());
+    Ok(Inbound {
+        host_name: Arc::from(host_domain.to_string()),
+        host_domain,
+        received_fields_max: usize::try_from(config.limits.received_fields_max)?,
+        tenants,
+        sinks: Sinks::new(&sink_limits(config), Arc::new(clock::SystemClock), domains)?,
+        spool,
+        connections: Arc::new(Connections::new(ConnectionLimits {
+            total_max: config.limits.connections_max,
+            per_address_max: config.limits.connections_per_address_max,
+        })),
+        resources,
+        counters: Arc::clone(&counters),
+        observer: Observer::new(watcher, counters),
+        shutdown: Shutdown::default(),
+        transport_stopping: CancellationToken::new(),
+        interests: Interests::default(),
+    })
+}
+
+/// What works behind them, over the same spool and sinks.
+fn transport(config: &Config, inbound: &Inbound, started: Timestamp) -> anyhow::Result<Transport> {
+    let pattern = Pattern::parse(&config.delivery.maildir.pattern).map_err(anyhow::Error::msg)?;
+    Ok(Transport {
+        spool: inbound.spool.clone(),
+        sinks: inbound.sinks.clone(),
+        tenants: Arc::clone(&inbound.tenants),
+        maildir: Arc::new(Maildir::new(config.maildir_root(), pattern)),
+        schedule: Schedule::default(),
+        host_name: Arc::clone(&inbound.host_name),
+        counters: Arc::clone(&inbound.counters),
+        observer: inbound.observer.clone(),
+        started,
+        stopping: inbound.transport_stopping.clone(),
+        settings: config.delivery.clone(),
+    })
 }
 
 impl Running {
@@ -203,12 +209,12 @@ fn sink_limits(config: &Config) -> sinks::Limits {
 }
 
 /// Loads what lies in the sinks folder before the first client can come, then watches it.
-async fn load_sinks(config: &Config, sinks: &Sinks, limits: sinks::Limits) -> anyhow::Result<Watch> {
+async fn load_sinks(config: &Config, sinks: &Sinks) -> anyhow::Result<Watch> {
     let root = config.sinks_directory();
     for name in ["operator", "tenants"] {
         make(&root.join(name))?;
     }
-    let folder = Arc::new(Folder::new(root, sinks.clone(), limits));
+    let folder = Arc::new(Folder::new(root, sinks.clone(), sink_limits(config)));
     folder.scan().await;
     Watch::start(folder, WatchSettings::default()).context("the sinks folder can't be watched")
 }

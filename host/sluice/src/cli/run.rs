@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Server;
 use crate::config::load;
@@ -16,6 +17,7 @@ use crate::telemetry;
 pub(super) fn run(config: &Path) -> anyhow::Result<()> {
     let config = load::file(config)?;
     let _log = telemetry::start(&config.logging)?;
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("sluice")
@@ -35,4 +37,14 @@ pub(super) fn run(config: &Path) -> anyhow::Result<()> {
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// Each session is a descriptor, and the usual soft limit of 1,024 is meant for programs that use `select`. What the system
+/// refuses is no reason not to start: the watermark on descriptors defers mail in time.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of descriptors can't be raised");
+    }
 }

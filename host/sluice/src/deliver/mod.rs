@@ -13,9 +13,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use message::{ReceivedFacts, TlsDetail};
-use smtp::{Recipient, RecipientState, Timestamp, replies};
+use smtp::{Recipient, RecipientState, ReversePath, Timestamp, replies};
 use spool::schedule::{Age, Next};
-use spool::{Attempt, Done, Entry, Lease, Outcome, Spool, StoredContent};
+use spool::{Attempt, Done, Entry, EntryState, Lease, Outcome, RecordError, Spool, Stage, StoredContent};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::Receiver;
 
@@ -111,8 +111,8 @@ fn prepare(transport: &Transport, lease: &Lease) -> Vec<(Recipient, Delivery)> {
 /// Return-Path (RFC 5321 §4.4: the server that makes the final delivery adds it) and our Received field.
 fn trace(host_name: &str, entry: &Entry) -> String {
     let reverse_path = match &entry.envelope.reverse_path {
-        smtp::ReversePath::Null => String::new(),
-        smtp::ReversePath::Mailbox(mailbox) => mailbox.to_string(),
+        ReversePath::Null => String::new(),
+        ReversePath::Mailbox(mailbox) => mailbox.to_string(),
     };
     let mut text = message::return_path_field(&reverse_path);
     let facts = entry.facts.as_deref();
@@ -153,12 +153,31 @@ async fn settle(transport: &Arc<Transport>, mut lease: Lease, results: Vec<Tried
             let attempt = Attempt { outcomes, due, outbox: Vec::new() };
             transport.spool.record_attempt(&mut lease, attempt).await
         }
-        None => transport.spool.record_done(&mut lease, Done::default()).await,
+        None => finish(transport, &mut lease, &outcomes).await,
     };
     if let Err(error) = recorded {
         // Delivered, but not known to be: the next attempt finds the message by its name.
         tracing::error!(entry = %lease.id, %error, "the outcome of a delivery was not recorded");
     }
+}
+
+/// Every recipient is finished. Who failed is owed a DSN (RFC 5321 §6.1), which comes with the way out: until then the
+/// entry is held, so that nothing is lost without a word. A null reverse-path is owed nothing.
+async fn finish(transport: &Transport, lease: &mut Lease, outcomes: &[Outcome]) -> Result<(), RecordError> {
+    let mut stage = Stage::of(lease);
+    for outcome in outcomes {
+        if let Some(known) = stage.envelope.recipients.iter_mut().find(|known| known.id == outcome.recipient)
+        {
+            known.state = outcome.state;
+            known.last_reply.clone_from(&outcome.reply);
+        }
+    }
+    let failed = stage.envelope.recipients.iter().any(|recipient| recipient.state == RecipientState::Failed);
+    if !failed || lease.envelope.reverse_path == ReversePath::Null {
+        return transport.spool.record_done(lease, Done::default()).await;
+    }
+    stage.state = EntryState::Held { reason: "failed: no DSN yet".to_owned() };
+    transport.spool.record_stage(lease, stage).await
 }
 
 fn delivered(transport: &Transport, entry: &Entry, recipient: &Recipient, path: PathBuf) -> Outcome {

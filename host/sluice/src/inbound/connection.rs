@@ -276,3 +276,19 @@ fn read_some(socket: &TcpStream, session: &mut Session) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    /// PERFORMANCE allows an idle session 8 KiB in all: the task, the session's state and what the system's socket adds.
+    const TASK_BYTES_MAX: usize = 4 * 1024;
+
+    fn future_bytes<A, B, F: Future>(_: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_a_waiting_client_is_small() {
+        let bytes = future_bytes(super::serve);
+        assert!(bytes <= TASK_BYTES_MAX, "{bytes}");
+    }
+}
