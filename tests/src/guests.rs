@@ -1,4 +1,4 @@
-//! The guests of `tests/guests`, and the sinks of `plugins`, as components, each built once in a run of the tests.
+//! The guests of `tests/guests`, and the sinks of `plugins/`, as components, each built once in a run of the tests.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

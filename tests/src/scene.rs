@@ -31,7 +31,7 @@ pub struct Scene {
     pub config: Vec<(String, Value)>,
 }
 
-/// A guest of `tests/guests` or a sink of `plugins`, as an operator installs it.
+/// A guest of `tests/guests` or a sink of `plugins/`, as an operator installs it.
 ///
 /// Written `GUEST key=value …`; values with spaces in double quotes. The keys `as`, `tenant`, `tier`, `priority`, `on-fault`,
 /// `rule`, `also` (events to bind without a script), `fuel`, `wall-clock-milliseconds`, `memory-bytes` and `host-call-bytes`

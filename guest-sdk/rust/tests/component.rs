@@ -36,7 +36,17 @@ fn copied_template() -> PathBuf {
     sink
 }
 
+/// The target is a folder beside the others of the toolchain; `rustup` adds it where it is missing.
+fn add_target() {
+    let asked =
+        Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output().unwrap();
+    if !Path::new(String::from_utf8_lossy(&asked.stdout).trim()).is_dir() {
+        assert!(Command::new("rustup").args(["target", "add", TARGET]).status().unwrap().success());
+    }
+}
+
 fn build(sink: &Path) -> Vec<u8> {
+    add_target();
     let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join("target");
     let done = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--profile", "sink", "--target", TARGET, "--target-dir"])

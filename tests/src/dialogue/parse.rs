@@ -3,7 +3,7 @@
 //! | line | means |
 //! | --- | --- |
 //! | `# text` | a comment |
-//! | `-- sink NAME key=value …` | install a guest of `tests/guests` or a sink of `plugins`; see [`crate::scene::Installed`] |
+//! | `-- sink NAME key=value …` | install a guest of `tests/guests` or a sink of `plugins/`; see [`crate::scene::Installed`] |
 //! | `-- config KEY=VALUE` | another value in the server's configuration, as TOML |
 //! | `C: text` | send the text and CRLF; lines that follow one another leave in one piece |
 //! | `C\| text` | send the bytes of the text, with `\r` `\n` `\t` `\0` `\\` `\xHH`, and no CRLF |

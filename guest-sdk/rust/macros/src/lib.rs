@@ -12,7 +12,7 @@ use proc_macro::TokenStream;
 /// Declares an attribute for each event that the host serves.
 macro_rules! attributes {
     ($($name:ident)*) => {$(
-        #[doc = concat!("Makes this function the handler of [`mod@", stringify!($name), "`]; the module has an example.")]
+        #[doc = concat!("Makes this function the handler of `", stringify!($name), "`; the module of that name has an example.")]
         ///
         /// Trailing parameters may be left out. The function may return the verdict, a `Result` of it (an error is
         /// logged and is a fault: the binding's on-fault answers), or nothing, which means `Continue`.

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::client::{self, Mail, Sent};
 use super::say;
 use super::show::{self, Colours};
+use super::site::DOMAINS;
 use super::way::{End, Way};
 use crate::Observation;
 
@@ -116,8 +117,11 @@ impl Bench {
 
     /// Where to send mail of one's own, and what is waited for.
     pub(super) fn invite(&self) {
-        let text =
-            format!("\nserving SMTP on {}; save a source to see it again, Ctrl-C to stop\n", self.address);
+        let domains = DOMAINS.join(", ");
+        let text = format!(
+            "\nserving SMTP on {} for anybody at {domains}; save a source to see it again, Ctrl-C to stop\n",
+            self.address
+        );
         say(&mut io::stderr(), &text);
     }
 

@@ -14,7 +14,7 @@ use crate::config::{Config, Listener, LowResources, Sinks, Tenant};
 /// The tenant that owns the domains of the sample's recipient.
 const TENANT: &str = "dev";
 /// Domains that nobody owns (RFC 2606 §3): mail to them arrives here, whatever else does.
-const DOMAINS: [&str; 3] = ["example.com", "example.net", "example.org"];
+pub(super) const DOMAINS: [&str; 3] = ["example.com", "example.net", "example.org"];
 
 /// The folder.
 #[derive(Debug)]
