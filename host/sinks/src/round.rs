@@ -102,8 +102,13 @@ impl<'a> Round<'a> {
             let resume = &staged.deferral.position;
             binding.order() < (resume.tier, resume.priority, &*resume.id)
         });
+        let was_forked_behind = self
+            .subject
+            .after
+            .as_ref()
+            .is_some_and(|last| binding.order() <= (last.tier, last.priority, &*last.id));
         let is_others_turn = self.subject.tiers == Tiers::TenantOnly && binding.tier != Tier::Tenant;
-        self.done == Some(binding.tier) || had_its_say || is_others_turn
+        self.done == Some(binding.tier) || had_its_say || was_forked_behind || is_others_turn
     }
 
     async fn ask(&mut self, binding: &Binding) -> Next {

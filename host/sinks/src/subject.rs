@@ -47,6 +47,8 @@ pub struct Subject {
     pub scores: Scores,
     /// Stages that were deferred: what was stored then.
     pub staged: Option<Arc<Staged>>,
+    /// The last binding that had its say; one that was forked off goes on behind it.
+    pub after: Option<Position>,
     /// What sinks decided for single recipients.
     pub dispositions: Vec<Disposition>,
     /// Messages that were forked off.
@@ -156,7 +158,7 @@ pub enum Fate {
 /// A message that was forked off in a stage. It goes on behind the binding that forked it.
 #[derive(Clone, Debug)]
 pub struct Sibling {
-    /// The first binding that is not asked about it any more.
+    /// The last binding that had its say about it: the one that forked it.
     pub after: Position,
     /// The recipients that it took with it.
     pub envelope: Arc<Envelope>,
@@ -293,8 +295,29 @@ impl Subject {
             variables: Variables::default(),
             scores: Scores::default(),
             staged: None,
+            after: None,
             dispositions: Vec::new(),
             siblings: Vec::new(),
+        }
+    }
+}
+
+impl Sibling {
+    /// What the rest of the stage is asked about the sibling: the same session and tenant, and its own message, which the
+    /// caller has given an id of its own.
+    pub fn subject(self, of: &Subject, message: Arc<MessageFacts>, event_id: Arc<str>) -> Subject {
+        Subject {
+            event_id,
+            envelope: Some(self.envelope),
+            draft: Some(self.draft),
+            message: Some(message),
+            variables: self.variables,
+            scores: self.scores,
+            dispositions: self.dispositions,
+            staged: None,
+            after: Some(self.after),
+            siblings: Vec::new(),
+            ..of.clone()
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::binding::{OnFault, Tier};
 use crate::event::{Event, EventKind};
 use crate::guests::{Stand, asked, case, component, faults, handle, plain, subject};
 use crate::limits::STAGE_FAULTS_MAX;
-use crate::subject::{Staged, Subject, Tiers};
+use crate::subject::{Ingress, MessageFacts, Staged, Subject, Tiers};
 use crate::verdict::{self, Deferral, Edits, FaultKind, Outcome, StageVerdict};
 
 const DATA: EventKind = EventKind::Data;
@@ -235,13 +235,23 @@ async fn a_fork_takes_its_recipients_along_even_if_the_rest_fails() {
     let fork = component(STAGE, "import sluice:sink/envelope-draft@0.1.0;", &core);
     let mut stand = Stand::new();
     stand.bind("acme/fork", STAGE, &fork);
+    stand.bind("acme/g-next", STAGE, &plain(STAGE, case::CONTINUE));
     let mut subject = with_message();
     let outcome = stand.fire(Event::TransportSubmission, &mut subject).await;
     assert!(matches!(stage_of(outcome), StageVerdict::Fail(_)));
     assert_eq!(recipients(subject.envelope.as_ref().unwrap()), [0, 2]);
-    let [sibling] = &subject.siblings[..] else { panic!("one sibling") };
+    let sibling = subject.siblings.pop().expect("one sibling");
     assert_eq!(recipients(&sibling.envelope), [1]);
-    assert_eq!(&*sibling.after.id, "acme/fork");
+    let facts = MessageFacts {
+        id: "01FORK".into(),
+        parent: None,
+        maker: None,
+        ingress: Ingress::Smtp,
+        arrived: None,
+    };
+    let mut sibling = sibling.subject(&subject, Arc::new(facts), "01FORK/stage".into());
+    let rest = stand.fire(Event::TransportSubmission, &mut sibling).await;
+    assert_eq!(asked(&rest), ["acme/g-next"]);
 }
 
 #[tokio::test]
