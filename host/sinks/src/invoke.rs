@@ -88,7 +88,7 @@ async fn invoke_gate(gate: &Gate, target: Target<'_>) -> wasmtime::Result<Lifted
         }
         Gate::InboundCommand { verb, argument, input, state } => {
             let guest = guest!(target.on_inbound_command);
-            lift::command(guest.call_handle(target.store, verb, argument, input, state).await?)
+            lift::command(guest.call_handle(target.store, verb, argument, input, state).await?, verb)
         }
         Gate::Reply { verb, reply } => {
             let guest = guest!(target.on_reply);

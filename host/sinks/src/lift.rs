@@ -117,9 +117,12 @@ pub(crate) fn end_of_data(verdict: guest::on_end_of_data::Verdict) -> Lifted {
     }
 }
 
-pub(crate) fn command(answer: guest::on_inbound_command::Answer) -> Lifted {
+pub(crate) fn command(answer: guest::on_inbound_command::Answer, verb: &str) -> Lifted {
     use guest::on_inbound_command::{Answer, Input};
     match answer {
+        Answer::Answer(_) | Answer::More(_) if !smtp::is_verb_open_to_sinks(verb) => {
+            Err(Illegal::new(format!("{verb} is the host's to answer")))
+        }
         Answer::Continue => Ok(Said::Continue),
         Answer::Answer(reply) => Ok(Said::Gate(Verdict::Answer(lift_reply(&reply)?))),
         Answer::More(dialogue) => {
@@ -206,6 +209,14 @@ mod tests {
     }
 
     #[test]
+    fn a_verb_of_the_host_is_not_a_sinks_to_answer() {
+        use guest::on_inbound_command::Answer;
+        command(Answer::Answer(said(250)), "MAIL").unwrap_err();
+        command(Answer::Continue, "MAIL").unwrap();
+        command(Answer::Answer(said(250)), "NOOP").unwrap();
+    }
+
+    #[test]
     fn a_greeting_is_one_line() {
         connect(guest::on_connect::Verdict::Greet("welcome".to_owned())).unwrap();
         connect(guest::on_connect::Verdict::Greet("a\r\n250 b".to_owned())).unwrap_err();
@@ -235,7 +246,7 @@ mod tests {
         use guest::on_inbound_command::{Answer, Dialogue, Input};
         let ask = |octets, state| {
             let input = Input::Octets(octets);
-            command(Answer::More(Dialogue { reply: said(354), input, state: vec![0; state] }))
+            command(Answer::More(Dialogue { reply: said(354), input, state: vec![0; state] }), "XASK")
         };
         ask(DIALOGUE_OCTETS_MAX, STATE_BYTES_MAX).unwrap();
         ask(DIALOGUE_OCTETS_MAX + 1, 0).unwrap_err();

@@ -156,6 +156,13 @@ impl Command {
     }
 }
 
+/// Whether a sink may answer a command of this verb itself, rather than only refuse it: those that the host does not know,
+/// and those that tell a client nothing that the host must keep.
+#[must_use]
+pub fn is_verb_open_to_sinks(verb: &str) -> bool {
+    !KNOWN.contains(&verb) || matches!(verb, "HELP" | "VRFY" | "EXPN" | "NOOP")
+}
+
 const KNOWN: [&str; 15] = [
     "MAIL", "RCPT", "DATA", "EHLO", "HELO", "QUIT", "RSET", "NOOP", "VRFY", "EXPN", "HELP", "AUTH",
     "STARTTLS", "BDAT", "LHLO",

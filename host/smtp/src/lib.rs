@@ -22,7 +22,7 @@ pub mod session;
 pub mod time;
 
 pub use address::{AddressError, Domain, Mailbox};
-pub use command::{Command, CommandError};
+pub use command::{Command, CommandError, is_verb_open_to_sinks};
 pub use data::DataReader;
 pub use envelope::{Envelope, Recipient, RecipientId, RecipientState};
 pub use extensions::{OfferError, Offers, ParameterVerb};
