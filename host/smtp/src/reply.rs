@@ -121,6 +121,12 @@ impl Reply {
         Self { code, status, text: text.into() }
     }
 
+    /// The same words, without a status, as RFC 2034 §4 wants the greeting and the reply to HELO and EHLO.
+    #[must_use]
+    pub fn without_status(self) -> Self {
+        Self { status: None, ..self }
+    }
+
     /// The same words under another code, when `code` is of the same class; else unchanged.
     #[must_use]
     pub fn with_code(mut self, code: u16) -> Self {

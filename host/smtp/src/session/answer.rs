@@ -127,7 +127,8 @@ impl Session {
         let heeded = match decision.verdict {
             Verdict::Continue => Heeded::Taken,
             Verdict::Replace(reply) if may_replace(&outgoing, &reply) => {
-                outgoing.reply = reply;
+                let is_bare = outgoing.reply.status().is_none();
+                outgoing.reply = if is_bare { reply.without_status() } else { reply };
                 Heeded::Taken
             }
             Verdict::Replace(_) => Heeded::Ignored("another reply has to be of the same class"),
