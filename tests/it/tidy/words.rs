@@ -28,8 +28,7 @@ const REPLACED: [(&str, &str); 15] = [
 ];
 
 /// Names that a crate of somebody else or the language gives, in which a replaced word may stand.
-const FOREIGN: [&str; 6] =
-    ["plugins/", "\"plugins\"", "wasmtime_wizer", "wasmtime-wizer", "set_hook", "take_hook"];
+const FOREIGN: [&str; 5] = ["plugins", "wasmtime_wizer", "wasmtime-wizer", "set_hook", "take_hook"];
 
 /// Lower-case words of a line: split at everything that is no letter, and at humps.
 fn words(line: &str) -> Vec<String> {
