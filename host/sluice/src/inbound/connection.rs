@@ -33,6 +33,8 @@ pub(super) struct Arrival {
 }
 
 struct Connection {
+    /// Given back when the session is over; first, so that a client that sees the socket close finds it free.
+    _place: Place,
     inbound: Arc<Inbound>,
     socket: TcpStream,
     session: Session,
@@ -40,8 +42,6 @@ struct Connection {
     content: Option<Box<Arriving>>,
     began: Timestamp,
     stopping: Stopping,
-    /// Given back when the session is over.
-    _place: Place,
 }
 
 /// Whether the session knows that the server stops.
