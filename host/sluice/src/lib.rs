@@ -231,10 +231,14 @@ fn open_listeners(config: &Config, inbound: &Inbound) -> anyhow::Result<Vec<(Str
     settings.limits.errors_max = config.limits.errors_max;
     settings.limits.command_wait_max = Duration::from_secs(u64::from(config.limits.command_wait_seconds));
     settings.limits.content_block_wait_max = Duration::from_secs(u64::from(config.limits.data_wait_seconds));
-    let settings = Arc::new(settings);
     let open = |(name, listener): (&String, &config::Listener)| {
         let tenant = listener.tenant.as_deref().map(Arc::from);
-        let opened = Listener::open(name, listener.address, tenant, Arc::clone(&settings))
+        let bare_newlines = match listener.bare_newlines {
+            config::BareNewlines::Reject => smtp::BareNewlines::Reject,
+            config::BareNewlines::Accept => smtp::BareNewlines::Accept,
+        };
+        let settings = Arc::new(smtp::Settings { bare_newlines, ..settings.clone() });
+        let opened = Listener::open(name, listener.address, tenant, settings)
             .with_context(|| format!("listener {name} can't have {}", listener.address))?;
         Ok((name.clone(), opened))
     };

@@ -55,6 +55,8 @@ settings! {
         pub protocol: Protocol = Protocol::Smtp,
         /// Whose listener this is: the tenant's sinks are asked from the first moment. Absent: known at the first recipient.
         pub tenant: Option<String> = None,
+        /// What becomes of a message with a CR or LF that stands alone: `reject`, or `accept` as it came. Neither ends a message.
+        pub bare_newlines: BareNewlines = BareNewlines::Reject,
     }
 }
 
@@ -174,6 +176,16 @@ pub enum Protocol {
     Smtp,
 }
 
+/// What becomes of a CR or LF that stands alone in a message (RFC 5321 §2.3.8).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BareNewlines {
+    /// 554 to the dot.
+    Reject,
+    /// Kept as it came.
+    Accept,
+}
+
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -265,6 +277,12 @@ impl Shaped for Mailboxes {
 }
 
 impl Shaped for Protocol {
+    fn shape() -> Shape {
+        Shape::Value
+    }
+}
+
+impl Shaped for BareNewlines {
     fn shape() -> Shape {
         Shape::Value
     }
