@@ -9,6 +9,7 @@ mod corpus;
 mod durability;
 mod faults;
 mod foreign;
+mod limits;
 mod memory;
 mod reload;
 mod shutdown;
