@@ -11,6 +11,7 @@ mod faults;
 mod foreign;
 mod limits;
 mod memory;
+mod patience;
 mod reload;
 mod shutdown;
 mod tidy;

@@ -149,7 +149,7 @@ impl Transcript {
             steps += 1;
             assert!(steps < 1_000 + 200 * total, "the session does not end");
             match session.step() {
-                Action::Read { wait_max } => {
+                Action::Read { wait_max, .. } => {
                     assert!(!wait_max.is_zero());
                     match chunks.next() {
                         Some(chunk) => session.receive(chunk),

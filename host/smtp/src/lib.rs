@@ -34,5 +34,5 @@ pub use notice::{DisconnectCause, Notice, NoticeKind, Totals, TransactionOutcome
 pub use parameters::{BodyType, DsnReturn, MailParameters, Notify, NotifyWhen, Parameter, Smtputf8};
 pub use path::{ForwardPath, ReversePath};
 pub use reply::{EnhancedStatus, Reply, ReplyError};
-pub use session::{Action, Admission, BareNewlines, RecipientStanding, Session, Settings};
+pub use session::{Action, Admission, BareNewlines, Pace, RecipientStanding, Session, Settings};
 pub use time::Timestamp;

@@ -49,6 +49,8 @@ pub struct Limits {
     pub content_start_wait_max: Duration,
     /// Wait for the next block of content. RFC 5321 §4.5.3.2.5: 3 minutes.
     pub content_block_wait_max: Duration,
+    /// Slowest content that is waited for, in the long run; Postfix's `smtpd_min_data_rate`.
+    pub content_bytes_per_second_min: u32,
 }
 
 impl Default for Limits {
@@ -73,6 +75,7 @@ impl Default for Limits {
             command_wait_max: Duration::from_mins(5),
             content_start_wait_max: Duration::from_mins(2),
             content_block_wait_max: Duration::from_mins(3),
+            content_bytes_per_second_min: 500,
         }
     }
 }

@@ -9,19 +9,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smtp::{Action, Admission, Facts, Notice, Session, Timestamp};
+use smtp::{Action, Admission, Facts, Notice, Pace, Session, Timestamp};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::Inbound;
 use super::connections::Place;
 use super::content::Arriving;
 use super::gates::Gates;
 use super::listener::Listener;
+use super::patience::Patience;
 use crate::clock;
 
 /// Bytes that one read takes at most. They stand on the stack, so a waiting session has none of them.
 const READ_BYTES: usize = 32 * 1024;
-/// Longest wait for a client that does not read its replies; as long as we wait for its commands (RFC 5321 §4.5.3.2.7).
+/// Bytes that are read before the banner: a few commands tell an early talker.
+const EARLY_BYTES: usize = 1024;
+/// Longest wait for a client to take the replies that gathered; as long as we wait for its commands (RFC 5321 §4.5.3.2.7).
 const WRITE_WAIT_MAX: Duration = Duration::from_mins(5);
 
 /// A client that was let in.
@@ -41,6 +45,7 @@ struct Connection {
     gates: Gates,
     content: Option<Box<Arriving>>,
     began: Timestamp,
+    patience: Patience,
     stopping: Stopping,
 }
 
@@ -79,6 +84,7 @@ pub(super) async fn serve(arrival: Arrival, inbound: Arc<Inbound>) {
         gates,
         content: None,
         began: clock::now(),
+        patience: Patience::default(),
         stopping: Stopping::Untold,
         _place: place,
     };
@@ -89,9 +95,10 @@ pub(super) async fn serve(arrival: Arrival, inbound: Arc<Inbound>) {
 
 impl Connection {
     async fn run(&mut self) -> io::Result<()> {
+        read_early(&self.socket, &mut self.session);
         loop {
             match self.session.step() {
-                Action::Read { wait_max } => self.read(wait_max).await?,
+                Action::Read { wait_max, pace } => self.read(wait_max, pace).await?,
                 Action::Ask(gate) => Box::pin(self.ask(gate)).await,
                 Action::Tell(notice) => Box::pin(self.tell(notice)).await?,
                 Action::Resolve(mailbox) => {
@@ -118,13 +125,17 @@ impl Connection {
         }
     }
 
-    async fn read(&mut self, wait_max: Duration) -> io::Result<()> {
+    async fn read(&mut self, wait_max: Duration, pace: Pace) -> io::Result<()> {
         if let Err(error) = self.flush().await {
             self.session.fail();
             tracing::debug!(session = self.session.facts().session_id, %error, "a reply was not taken");
             return Ok(());
         }
-        match self.wait(wait_max).await {
+        let wait = self.patience.wait(wait_max);
+        let began = Instant::now();
+        let waited = self.wait(wait).await;
+        self.patience.spend(began.elapsed());
+        match waited {
             Waited::Readable => match read_some(&self.socket, &mut self.session) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
                 Err(error) => {
@@ -132,7 +143,10 @@ impl Connection {
                     self.session.fail();
                     Ok(())
                 }
-                Ok(()) => Ok(()),
+                Ok(bytes) => {
+                    self.patience.earn(bytes, (pace, wait_max));
+                    Ok(())
+                }
             },
             Waited::TimedOut => {
                 self.session.time_out();
@@ -149,6 +163,15 @@ impl Connection {
 
     async fn wait(&self, wait_max: Duration) -> Waited {
         let shutdown = &self.inbound.shutdown;
+        // A client that never stops sending is always readable, so this is asked first.
+        if shutdown.stopping.is_cancelled() {
+            if shutdown.ending.is_cancelled() {
+                return Waited::ServerEnds;
+            }
+            if self.stopping == Stopping::Untold {
+                return Waited::ServerStops;
+            }
+        }
         tokio::select! {
             biased;
             readable = tokio::time::timeout(wait_max, self.socket.readable()) => match readable {
@@ -163,13 +186,18 @@ impl Connection {
     /// Writes what gathered in one go; the usual reply fits the socket's buffer and takes one system call.
     async fn flush(&mut self) -> io::Result<()> {
         let output = self.session.take_output();
+        if output.is_empty() {
+            return Ok(());
+        }
+        self.patience.renew();
+        let until = Instant::now() + WRITE_WAIT_MAX;
         let mut rest: &[u8] = &output;
         while !rest.is_empty() {
             match self.socket.try_write(rest) {
                 Ok(written) => rest = rest.get(written..).unwrap_or_default(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     tokio::select! {
-                        writable = tokio::time::timeout(WRITE_WAIT_MAX, self.socket.writable()) => writable??,
+                        writable = tokio::time::timeout_at(until, self.socket.writable()) => writable??,
                         () = self.inbound.shutdown.ending.cancelled() => return Err(io::ErrorKind::TimedOut.into()),
                     }
                 }
@@ -191,7 +219,12 @@ impl Connection {
             }
             content => {
                 self.content = content;
-                self.gates.ask(&self.inbound, &mut self.session, gate).await
+                let is_before_banner = matches!(gate, smtp::Gate::Connect);
+                let decision = self.gates.ask(&self.inbound, &mut self.session, gate).await;
+                if is_before_banner {
+                    read_early(&self.socket, &mut self.session);
+                }
+                decision
             }
         };
         if let smtp::Heeded::Ignored(why) = self.session.decide(decision) {
@@ -203,6 +236,11 @@ impl Connection {
         // A notice that a sink hears is told behind the reply that led to it: the client does not wait for the sink.
         let heard = self.gates.wants_notice(kind_of(&notice));
         let written = if heard { self.flush().await } else { Ok(()) };
+        if let Notice::Violation { kind, detail } = &notice {
+            let (session, remote) = (self.session.facts().session_id.as_str(), self.session.facts().remote);
+            let remote = remote.map(tracing::field::display);
+            tracing::info!(session, remote, violation = kind.word(), detail, "violation");
+        }
         if let Notice::Rejected { verb, by, reply } = &notice {
             let (session, remote) = (self.session.facts().session_id.as_str(), self.session.facts().remote);
             let remote = remote.map(tracing::field::display);
@@ -267,14 +305,25 @@ fn refused(reply: smtp::Reply) -> smtp::Decision {
     smtp::Decision { verdict, by: smtp::By::Host }
 }
 
-/// Reads what is there, up to one buffer of the stack.
-fn read_some(socket: &TcpStream, session: &mut Session) -> io::Result<()> {
+/// Reads what is there, up to one buffer of the stack; answers how much that was.
+fn read_some(socket: &TcpStream, session: &mut Session) -> io::Result<u64> {
     let mut buffer = [0; READ_BYTES];
-    match socket.try_read(&mut buffer)? {
+    let count = socket.try_read(&mut buffer)?;
+    match count {
         0 => session.receive_end(),
         count => session.receive(buffer.get(..count).unwrap_or_default()),
     }
-    Ok(())
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+/// Reads what came before the banner, without waiting: a client that waits for its turn has sent nothing (RFC 5321 §4.3.1).
+/// Asks the system itself, since the runtime does not know yet whether a fresh socket is readable. An error or an end is
+/// found again at the first ordinary read.
+fn read_early(socket: &TcpStream, session: &mut Session) {
+    let mut buffer = [0; EARLY_BYTES];
+    if let Ok(count) = rustix::io::read(socket, &mut buffer) {
+        session.receive(buffer.get(..count).unwrap_or_default());
+    }
 }
 
 #[cfg(test)]
@@ -284,6 +333,23 @@ mod tests {
 
     fn future_bytes<A, B, F: Future>(_: impl Fn(A, B) -> F) -> usize {
         size_of::<F>()
+    }
+
+    #[tokio::test]
+    async fn what_came_before_the_banner_is_read_without_waiting() {
+        use tokio::io::AsyncWriteExt as _;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        let host_name = smtp::Domain::parse("mx.example").unwrap();
+        let facts = smtp::Facts::new("1".to_owned(), "smtp".into(), "mx.example".into());
+        let mut session = smtp::Session::new(smtp::Settings::new(host_name).into(), facts);
+        super::read_early(&socket, &mut session);
+        assert_eq!(session.totals().received, 0);
+        client.write_all(b"EHLO a.example\r\n").await.unwrap();
+        socket.readable().await.unwrap();
+        super::read_early(&socket, &mut session);
+        assert_eq!(session.totals().received, 16);
     }
 
     #[test]

@@ -31,14 +31,16 @@ impl Interests {
     }
 }
 
-/// Refusals are told for the log, and the end of a transaction ends what its sinks remember. A tenant that is met at its
+/// Violations and refusals are told for the log, and the end of a transaction ends what its sinks remember. A tenant that is met at its
 /// first RCPT is asked there about the session and the sender, so who binds these wants the RCPT too.
 fn with_the_hosts_own(interest: Interest) -> Interest {
     let gates = [GateKind::Connect, GateKind::Helo, GateKind::MailFrom];
     let commands = ["HELO", "EHLO", "MAIL"];
     let asks_early = gates.into_iter().any(|gate| interest.wants_gate(gate))
         || commands.into_iter().any(|verb| interest.wants_command(verb));
-    let interest = interest.with_notice(NoticeKind::Rejected).with_notice(NoticeKind::TransactionEnd);
+    let interest = [NoticeKind::Violation, NoticeKind::Rejected, NoticeKind::TransactionEnd]
+        .into_iter()
+        .fold(interest, Interest::with_notice);
     if asks_early { interest.with_gate(GateKind::RcptTo) } else { interest }
 }
 

@@ -9,6 +9,7 @@ mod gates;
 mod interests;
 pub(crate) mod listener;
 mod moment;
+mod patience;
 pub mod resources;
 mod rounds;
 

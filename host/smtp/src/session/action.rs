@@ -15,6 +15,8 @@ pub enum Action {
     Read {
         /// The wait.
         wait_max: Duration,
+        /// What it is for, so that many small reads are not many waits.
+        pace: Pace,
     },
     /// Fire the sinks, then [`crate::Session::decide`].
     Ask(Gate),
@@ -37,6 +39,18 @@ pub enum Action {
     AbortContent,
     /// Write the output and close the socket.
     Close,
+}
+
+/// How the waits since the last output add up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// A command or a turn of a dialogue: one wait for all of it.
+    Together,
+    /// A content: its bytes earn time.
+    Rate {
+        /// Bytes for each second, in the long run.
+        bytes_per_second_min: u32,
+    },
 }
 
 /// Whose a recipient is; answers [`Action::Resolve`].

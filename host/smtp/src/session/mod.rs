@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use transaction::Transaction;
 
-pub use action::{Action, Admission, RecipientStanding};
+pub use action::{Action, Admission, Pace, RecipientStanding};
 pub use settings::{BareNewlines, Settings};
 
 /// One dialogue, from connect to close.
@@ -300,7 +300,12 @@ impl Session {
                 self.input.release();
                 // Tasks come and go with each command: an idle session needs no room for them.
                 self.tasks = VecDeque::new();
-                return Some(Action::Read { wait_max });
+                let pace = if is_in_content {
+                    Pace::Rate { bytes_per_second_min: self.settings.limits.content_bytes_per_second_min }
+                } else {
+                    Pace::Together
+                };
+                return Some(Action::Read { wait_max, pace });
             }
             Some(DisconnectCause::TimedOut) => {
                 self.violate(crate::notice::Violation::TimedOut, "");

@@ -2,7 +2,7 @@
 //!
 //! Each is held whole, cut at every byte, and byte by byte; replies and contents have to be the same.
 
-use super::{Action, Admission, BareNewlines, RecipientStanding, Session, Settings};
+use super::{Action, Admission, BareNewlines, Pace, RecipientStanding, Session, Settings};
 use crate::address::{Domain, Mailbox};
 use crate::facts::Facts;
 use crate::gate::{By, Decision, Dialogue, Gate, Heeded, Input, Refusal, Verdict};

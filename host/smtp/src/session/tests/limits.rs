@@ -103,10 +103,11 @@ fn waits() {
     let mut session = session_of(&Interest::nothing());
     let mut input = vec!["x\r\n".to_owned(), format!("{BEGIN}DATA|").replace('|', "\r\n")];
     let mut waits = Vec::new();
+    let rate = Pace::Rate { bytes_per_second_min: 500 };
     while waits.len() < 3 {
         match session.step() {
-            Action::Read { wait_max } => {
-                waits.push(wait_max.as_secs());
+            Action::Read { wait_max, pace } => {
+                waits.push((wait_max.as_secs(), pace));
                 session.receive(input.pop().unwrap_or_default().as_bytes());
             }
             Action::Resolve(_) => session.judge_recipient(RecipientStanding::Accepted),
@@ -114,5 +115,5 @@ fn waits() {
             _ => {}
         }
     }
-    assert_eq!(waits, [300, 120, 180]);
+    assert_eq!(waits, [(300, Pace::Together), (120, rate), (180, rate)]);
 }
