@@ -6,7 +6,7 @@ use smtp::{Gate, Mailbox, Notice, Protocol, ReversePath};
 
 use crate::event::Event;
 use crate::known::{AcceptsAddress, Answer, CommandKnown, Direction, Known, PathKnown};
-use crate::subject::{Ingress, Subject, Tiers};
+use crate::subject::{Ingress, Subject};
 
 /// An event with its subject, while bindings are chosen.
 pub(crate) struct Present<'a> {
@@ -16,7 +16,7 @@ pub(crate) struct Present<'a> {
 
 impl Known for Present<'_> {
     fn tenant(&self) -> Option<&str> {
-        (self.subject.tiers != Tiers::OperatorOnly).then_some(&*self.subject.tenant)
+        (!self.subject.tiers.is_without_tenant()).then_some(&*self.subject.tenant)
     }
 
     fn listener(&self) -> Option<&str> {

@@ -10,7 +10,7 @@
 //! resolver.recipient(owner, …)  RCPT: whom to ask, what that tenant must be asked first, or 452
 //! resolver.caught_up(tenant)    it was asked about what it had missed and refused nothing
 //! resolver.accepted(owner)      the recipient was answered 250
-//! resolver.transaction()        DATA, the dot, the end of the transaction: one step after the other
+//! resolver.transaction(event, …) DATA, the dot, the end of the transaction: one step after the other
 //! resolver.transaction_over()   after the dot's reply, RSET, or a new greeting
 //! ```
 //! Mail from a tenant's own users or over its own listener is that tenant's first, with all its recipients.
@@ -160,17 +160,28 @@ impl Resolver {
         &self.shares
     }
 
-    /// Whom to ask about the transaction as a whole, one after the other. One tenant's is asked in the whole order. Else the
-    /// sender's tenant is, with all recipients, or the operator's sinks once; then each other tenant about its share.
-    pub fn transaction(&self) -> Vec<Asked> {
-        let first = match (&self.session_tenant, self.shares.as_slice()) {
-            (None, [Some(share)]) => Asked { tenant: Some(Arc::clone(share)), tiers: Tiers::All },
-            _ => self.session(),
+    /// Whom to ask about the transaction, one after the other. Where no tenant of several has a say of its own, that is once on
+    /// the whole in the whole order. Else operator-first and the sender's tenant are asked on the whole, and then each share
+    /// its tenant's and operator-last.
+    pub fn transaction(&self, event: EventKind, snapshot: &Snapshot) -> Vec<Asked> {
+        let sender = self.session_tenant.as_ref();
+        let has_a_say = |share: &Arc<str>| Some(share) != sender && snapshot.tenant_wants(event, share);
+        if let (None, [Some(share)]) = (sender, self.shares.as_slice()) {
+            return vec![Asked { tenant: Some(Arc::clone(share)), tiers: Tiers::All }];
+        }
+        if !self.shares.iter().flatten().any(has_a_say) {
+            return vec![self.session()];
+        }
+        let whole = if sender.is_some() { Tiers::UpToTenant } else { Tiers::OperatorFirst };
+        let of_share = |share: &Option<Arc<str>>| match share {
+            Some(tenant) if Some(tenant) != sender => {
+                Asked { tenant: Some(Arc::clone(tenant)), tiers: Tiers::FromTenant }
+            }
+            _ => Asked { tenant: sender.cloned(), tiers: Tiers::OperatorLast },
         };
-        let others = self.shares.iter().flatten().filter(|share| Some(*share) != first.tenant.as_ref());
-        let rest: Vec<_> =
-            others.map(|share| Asked { tenant: Some(Arc::clone(share)), tiers: Tiers::TenantOnly }).collect();
-        std::iter::once(first).chain(rest).collect()
+        std::iter::once(Asked { tenant: sender.cloned(), tiers: whole })
+            .chain(self.shares.iter().map(of_share))
+            .collect()
     }
 
     /// The transaction is over; nobody is asked about its MAIL any more.
@@ -179,20 +190,20 @@ impl Resolver {
         self.missed.retain(|missed| !is_of_transaction(&missed.gate));
     }
 
-    /// The sender's own tenant answers for the whole anyway, so it waits for nobody and nobody for it.
+    /// A tenant that has a say in the content shares no transaction with another. The sender's own answers for the whole.
     fn must_wait(&self, owner: Option<&Arc<str>>, snapshot: &Snapshot) -> bool {
-        let is_sender = |share: Option<&Arc<str>>| share.is_some() && share == self.session_tenant.as_ref();
-        let mut others = self.shares.iter().map(Option::as_ref).filter(|share| !is_sender(*share)).peekable();
-        if is_sender(owner)
-            || others.peek().is_none()
-            || self.shares.iter().any(|share| share.as_ref() == owner)
-        {
+        if self.shares.is_empty() || self.shares.iter().any(|share| share.as_ref() == owner) {
             return false;
         }
-        let binds = |tenant: &Arc<str>| WHOLE.iter().any(|event| snapshot.tenant_wants(*event, tenant));
+        let has_a_say = |tenant: &Arc<str>| {
+            Some(tenant) != self.session_tenant.as_ref()
+                && WHOLE.iter().any(|event| snapshot.tenant_wants(*event, tenant))
+        };
         match self.split {
             Split::Always => true,
-            Split::WhenNeeded => others.chain(std::iter::once(owner)).flatten().any(binds),
+            Split::WhenNeeded => {
+                self.shares.iter().map(Option::as_ref).chain(std::iter::once(owner)).flatten().any(has_a_say)
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use crate::event::{Class, Event, EventKind};
 use crate::keep;
 use crate::lift::{Pause, Said};
 use crate::limits::{DETAIL_BYTES_MAX, FAULT_WAIT, Limits, STAGE_FAULTS_MAX};
-use crate::subject::{Subject, Tiers};
+use crate::subject::Subject;
 use crate::verdict::{
     Call, Deferral, Edits, Fault, Merge, Outcome, StageVerdict, Strictness, Verdict, gate_strictness,
 };
@@ -107,7 +107,7 @@ impl<'a> Round<'a> {
             .after
             .as_ref()
             .is_some_and(|last| binding.order() <= (last.tier, last.priority, &*last.id));
-        let is_others_turn = self.subject.tiers == Tiers::TenantOnly && binding.tier != Tier::Tenant;
+        let is_others_turn = !self.subject.tiers.asks(binding.tier);
         self.done == Some(binding.tier) || had_its_say || was_forked_behind || is_others_turn
     }
 

@@ -21,7 +21,7 @@ use crate::permits::Permits;
 use crate::registry::Snapshot;
 use crate::round::{Round, silence};
 use crate::state::State;
-use crate::subject::{Subject, Tiers};
+use crate::subject::Subject;
 use crate::trial::{self, Trial, TrialError};
 use crate::verdict::Outcome;
 use crate::{imports, output};
@@ -115,7 +115,7 @@ impl Sinks {
     /// the subject afterwards, if the merged verdict keeps them.
     pub async fn fire(&self, snapshot: &Snapshot, event: Event, subject: &mut Subject) -> Outcome {
         let kind = event.kind();
-        let tenant = (subject.tiers != Tiers::OperatorOnly).then_some(&*subject.tenant);
+        let tenant = (!subject.tiers.is_without_tenant()).then_some(&*subject.tenant);
         let bindings = snapshot.bindings(kind, tenant);
         if bindings.is_empty() {
             return Outcome { verdict: silence(kind), by: By::Host, calls: Vec::new() };

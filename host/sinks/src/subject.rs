@@ -12,7 +12,7 @@ use message::Draft;
 use serde::{Deserialize, Serialize};
 use smtp::{Envelope, Facts, Offers, RecipientId, Reply, Timestamp};
 
-use crate::binding::Position;
+use crate::binding::{Position, Tier};
 use crate::limits::{SCORES_MAX, VARIABLE_BYTES_MAX, VARIABLE_KEY_BYTES_MAX, VARIABLES_MAX, WORD_BYTES_MAX};
 use crate::verdict::Deferral;
 
@@ -65,6 +65,36 @@ pub enum Tiers {
     OperatorOnly,
     /// The operator's were asked when there was no tenant yet.
     TenantOnly,
+    /// The whole of a transaction with several shares, without a sender's tenant.
+    OperatorFirst,
+    /// The same where there is one.
+    UpToTenant,
+    /// A share of it: behind what was asked on the whole.
+    FromTenant,
+    /// The share of the sender's tenant, whose own were asked on the whole.
+    OperatorLast,
+}
+
+impl Tiers {
+    /// Whether bindings of that tier are asked.
+    pub const fn asks(self, tier: Tier) -> bool {
+        match tier {
+            Tier::OperatorFirst => {
+                matches!(self, Self::All | Self::OperatorOnly | Self::OperatorFirst | Self::UpToTenant)
+            }
+            Tier::Tenant => {
+                matches!(self, Self::All | Self::TenantOnly | Self::UpToTenant | Self::FromTenant)
+            }
+            Tier::OperatorLast => {
+                matches!(self, Self::All | Self::OperatorOnly | Self::FromTenant | Self::OperatorLast)
+            }
+        }
+    }
+
+    /// Whether the event is about nobody's mail yet, or about that of several.
+    pub const fn is_without_tenant(self) -> bool {
+        matches!(self, Self::OperatorOnly | Self::OperatorFirst)
+    }
 }
 
 /// A stage that was deferred and is asked again.

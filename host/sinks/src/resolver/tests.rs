@@ -145,34 +145,65 @@ fn split_always_defers_every_second_tenant() {
 }
 
 #[test]
-fn the_senders_tenant_never_waits_for_the_recipients() {
+fn the_senders_tenant_answers_for_the_whole_and_others_with_a_say_come_again() {
     let snapshot = snapshot();
-    let mut resolver = Resolver::new(Some(tenant("other")), Split::WhenNeeded);
-    resolver.accepted(Some(&tenant("other")));
-    assert_eq!(resolver.recipient(Some(&tenant("acme")), &snapshot), ask("acme", &[]));
-    resolver.accepted(Some(&tenant("acme")));
+    let (acme, other) = (tenant("acme"), tenant("other"));
+    let mut resolver = Resolver::new(Some(other.clone()), Split::WhenNeeded);
+    resolver.accepted(Some(&other));
+    assert_eq!(resolver.recipient(Some(&acme), &snapshot), ask("acme", &[]));
+    resolver.accepted(Some(&acme));
+    assert_eq!(resolver.transaction(EventKind::EndOfData, &snapshot), [asked(Some("other"), Tiers::All)]);
+    // A share of its own would be edited behind the sender's back.
+    let mut resolver = Resolver::new(Some(acme.clone()), Split::WhenNeeded);
+    resolver.accepted(Some(&acme));
+    assert_eq!(resolver.recipient(Some(&other), &snapshot), RecipientAsked::Later);
+    resolver.transaction_over();
+    resolver.accepted(Some(&other));
+    assert_eq!(resolver.recipient(Some(&acme), &snapshot), RecipientAsked::Later);
     assert_eq!(
-        resolver.transaction(),
-        [asked(Some("other"), Tiers::All), asked(Some("acme"), Tiers::TenantOnly)]
+        resolver.transaction(EventKind::EndOfData, &snapshot),
+        [asked(Some("acme"), Tiers::UpToTenant), asked(Some("other"), Tiers::FromTenant)]
     );
 }
 
 #[test]
-fn two_shares_ask_the_operator_once_and_each_tenant_about_its_own() {
+fn operator_first_is_asked_once_on_the_whole_and_each_share_its_own_and_operator_last() {
+    let snapshot = snapshot();
+    let whole = |resolver: &Resolver| resolver.transaction(EventKind::EndOfData, &snapshot);
     let mut resolver = Resolver::new(None, Split::default());
-    assert_eq!(resolver.transaction(), [asked(None, Tiers::OperatorOnly)]);
+    assert_eq!(whole(&resolver), [asked(None, Tiers::OperatorOnly)]);
     resolver.accepted(Some(&tenant("acme")));
     resolver.accepted(Some(&tenant("acme")));
-    assert_eq!(resolver.transaction(), [asked(Some("acme"), Tiers::All)]);
+    assert_eq!(whole(&resolver), [asked(Some("acme"), Tiers::All)]);
     resolver.accepted(Some(&tenant("third")));
     resolver.accepted(None);
+    // None of them binds it: the operator's are asked once, in their order.
+    assert_eq!(whole(&resolver), [asked(None, Tiers::OperatorOnly)]);
+    resolver.accepted(Some(&tenant("other")));
     assert_eq!(
-        resolver.transaction(),
+        whole(&resolver),
         [
-            asked(None, Tiers::OperatorOnly),
-            asked(Some("acme"), Tiers::TenantOnly),
-            asked(Some("third"), Tiers::TenantOnly)
+            asked(None, Tiers::OperatorFirst),
+            asked(Some("acme"), Tiers::FromTenant),
+            asked(Some("third"), Tiers::FromTenant),
+            asked(None, Tiers::OperatorLast),
+            asked(Some("other"), Tiers::FromTenant)
         ]
     );
-    assert_eq!(resolver.shares(), [Some(tenant("acme")), Some(tenant("third")), None]);
+    assert_eq!(resolver.shares().len(), 4);
+}
+
+#[test]
+fn a_share_and_the_whole_are_asked_each_tier_once() {
+    use crate::binding::Tier::{OperatorFirst, OperatorLast, Tenant};
+    let of = |tiers: Tiers| [OperatorFirst, Tenant, OperatorLast].map(|tier| tiers.asks(tier));
+    assert_eq!(of(Tiers::All), [true, true, true]);
+    for (whole, share) in [
+        (Tiers::OperatorFirst, Tiers::FromTenant),
+        (Tiers::UpToTenant, Tiers::OperatorLast),
+        (Tiers::OperatorOnly, Tiers::TenantOnly),
+    ] {
+        let both = of(whole).into_iter().zip(of(share));
+        assert!(both.clone().all(|(whole, share)| whole != share), "{whole:?} {share:?}");
+    }
 }

@@ -119,7 +119,9 @@ impl Gates {
         let asked = match rounds::about_gate(&gate) {
             About::Session => vec![self.resolver.gate(&gate)],
             About::Recipient => vec![self.resolver.about_recipient(self.current.as_ref())],
-            About::Transaction => self.resolver.transaction(),
+            About::Transaction => {
+                self.resolver.transaction(sinks::Event::Gate(gate.clone()).kind(), &self.snapshot)
+            }
         };
         self.ask_all(inbound, session, (&sinks::Event::Gate(gate), &asked)).await
     }
@@ -135,7 +137,9 @@ impl Gates {
         let mut asked = match rounds::about_notice(&notice) {
             About::Session => vec![self.resolver.session()],
             About::Recipient => vec![self.resolver.about_recipient(self.current.as_ref())],
-            About::Transaction => self.resolver.transaction(),
+            About::Transaction => {
+                self.resolver.transaction(sinks::Event::Notice(notice.clone()).kind(), &self.snapshot)
+            }
         };
         if let Notice::Disconnect { .. } = &notice {
             let known = asked.iter().filter_map(|asked| asked.tenant.clone()).collect::<Vec<_>>();
@@ -248,7 +252,8 @@ impl Gates {
         let kind = event.kind();
         let event_id = format!("{}-{}", session.facts().session_id, self.events);
         let tenant = asked.tenant.clone().unwrap_or_else(|| Arc::from(OPERATOR));
-        let sees_all = asked.tenant.is_none() || asked.tenant == self.sender;
+        let is_share = matches!(asked.tiers, Tiers::FromTenant | Tiers::OperatorLast);
+        let sees_all = !is_share && (asked.tenant.is_none() || asked.tenant == self.sender);
         let scope = Scope {
             tenants: &inbound.tenants,
             tenant: &tenant,

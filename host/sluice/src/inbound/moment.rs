@@ -203,8 +203,11 @@ fn merge(whole: &mut Envelope, before: &Envelope, after: &Envelope) {
         before.recipient(recipient.id).is_none() || after.recipient(recipient.id).is_some()
     });
     for recipient in &after.recipients {
+        let is_new = before.recipient(recipient.id).is_none();
         match whole.recipients.iter_mut().find(|known| known.id == recipient.id) {
-            Some(known) => *known = recipient.clone(),
+            Some(known) if !is_new => *known = recipient.clone(),
+            // The sink took an id that a recipient has whom it did not see.
+            Some(_) => whole.recipients.push(Recipient { id: whole.unused_id(), ..recipient.clone() }),
             None => whole.recipients.push(recipient.clone()),
         }
     }
