@@ -12,6 +12,7 @@ mod foreign;
 mod limits;
 mod memory;
 mod patience;
+mod recipients;
 mod reload;
 mod shutdown;
 mod tidy;

@@ -141,6 +141,15 @@ impl Server {
         self.stop_running()
     }
 
+    /// Stops in good order; what it left is in the site.
+    ///
+    /// # Errors
+    /// If it was stopped before.
+    pub fn stopped(mut self) -> Result<Site> {
+        self.stop_running()?;
+        Ok(self.site)
+    }
+
     /// Stops in good order and starts again at the same site.
     ///
     /// # Errors

@@ -147,7 +147,7 @@ fn transport(config: &Config, inbound: &Inbound, started: Timestamp) -> anyhow::
         host_name: Arc::clone(&inbound.host_name),
         counters: Arc::clone(&inbound.counters),
         observer: inbound.observer.clone(),
-        started,
+        doubtful_before: started.0.into(),
         stopping: inbound.transport_stopping.clone(),
         settings: config.delivery.clone(),
     })

@@ -15,7 +15,7 @@ use smtp::{Envelope, Facts, RecipientId, RecipientState, Reply, Timestamp};
 
 use crate::content::{ContentPiece, StoredContent};
 use crate::encoding;
-use crate::stage::StagePointer;
+use crate::stage::{StageName, StagePointer};
 
 /// Names an entry for ever; a ULID, so that ids sort by time of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -283,9 +283,11 @@ impl Entry {
         }
     }
 
-    /// The next state after an attempt.
+    /// The next state after an attempt. An attempt comes behind all stages, so none of them runs again before the next one,
+    /// also where nothing was recorded of them because they changed nothing.
     pub(crate) fn attempted(&self, attempt: &Attempt) -> Self {
         let mut next = self.clone();
+        next.stage = StagePointer::at(StageName::Deliver);
         next.due = attempt.due;
         for outcome in &attempt.outcomes {
             let tried =

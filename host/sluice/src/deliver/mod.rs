@@ -9,13 +9,17 @@ pub mod path;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use message::{ReceivedFacts, TlsDetail};
 use smtp::{Recipient, RecipientState, ReversePath, Timestamp, replies};
 use spool::schedule::{Age, Next};
-use spool::{Attempt, Done, Entry, EntryState, Lease, Outcome, RecordError, Spool, Stage, StoredContent};
+use spool::{
+    Attempt, Done, Entry, EntryState, Lease, Outcome, RecordError, Spool, Stage, StageName, StagePointer,
+    StoredContent,
+};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::Receiver;
 
@@ -26,6 +30,9 @@ use local::{DeliverError, Delivery, History, Source};
 
 /// Bytes that are read of a large content at one time while it is written out.
 pub const COPY_BYTES: u64 = 256 * 1024;
+
+/// How long the leases of a batch that broke off rest: it may break off again.
+const BROKEN_PAUSE: Duration = Duration::from_secs(1);
 
 /// What is ready to be delivered; shared by the workers.
 pub(crate) type Queue = Arc<Mutex<Receiver<Lease>>>;
@@ -56,8 +63,10 @@ async fn deliver(transport: &Arc<Transport>, leases: Vec<Lease>) {
     }
     let maildir = Arc::clone(&transport.maildir);
     let Ok(results) = tokio::task::spawn_blocking(move || maildir.deliver(&deliveries)).await else {
-        // The writing thread panicked: the leases go back when they are dropped, and nothing was recorded.
+        // The writing thread panicked: nothing was recorded. The leases go back when they are dropped.
+        transport.doubt();
         tracing::error!("a delivery batch broke off");
+        tokio::time::sleep(BROKEN_PAUSE).await;
         return;
     };
     let mut by_lease: Vec<Vec<Tried>> = leases.iter().map(|_| Vec::new()).collect();
@@ -95,7 +104,7 @@ fn prepare(transport: &Transport, lease: &Lease) -> Vec<(Recipient, Delivery)> {
                     recipient.id.0,
                     transport.host_name
                 ),
-                history: if recipient.attempts > 0 || lease.arrived < transport.started {
+                history: if recipient.attempts > 0 || transport.is_doubtful(lease) {
                     History::Repeated
                 } else {
                     History::First
@@ -157,6 +166,7 @@ async fn settle(transport: &Arc<Transport>, mut lease: Lease, results: Vec<Tried
     };
     if let Err(error) = recorded {
         // Delivered, but not known to be: the next attempt finds the message by its name.
+        transport.doubt();
         tracing::error!(entry = %lease.id, %error, "the outcome of a delivery was not recorded");
     }
 }
@@ -176,6 +186,7 @@ async fn finish(transport: &Transport, lease: &mut Lease, outcomes: &[Outcome]) 
     if !failed || lease.envelope.reverse_path == ReversePath::Null {
         return transport.spool.record_done(lease, Done::default()).await;
     }
+    stage.stage = StagePointer::at(StageName::Deliver);
     stage.state = EntryState::Held { reason: "failed: no DSN yet".to_owned() };
     transport.spool.record_stage(lease, stage).await
 }

@@ -13,7 +13,7 @@ use spool::{CommitError, Entry, EntryState, Ingress, Lease, Stage, StageName, St
 use super::Transport;
 use super::commit::{Then, child, is_open};
 
-/// Whether every recipient has a mailbox in its entry's own tenant.
+/// Whether every recipient has a mailbox in its entry's own tenant, or was sent to another's by the one before.
 pub(super) fn all_here(transport: &Transport, entry: &Entry) -> bool {
     entry.envelope.recipients.iter().all(|recipient| is_here(transport, entry, recipient))
 }
@@ -23,7 +23,7 @@ fn is_here(transport: &Transport, entry: &Entry, recipient: &Recipient) -> bool 
         || transport
             .tenants
             .owner(recipient.address.domain())
-            .is_some_and(|owner| **owner == *entry.tenant || entry.parent.is_some())
+            .is_some_and(|owner| **owner == *entry.tenant || entry.ingress == Ingress::Sink)
 }
 
 /// Sends recipients of other tenants their own way and gives up those that nobody here owns. The lease comes back if any

@@ -2,7 +2,7 @@
 //!
 //! Every recipient stays, moves to another entry of the same record, or ends; each exactly once (EVENTS, rule 8).
 
-use sinks::{Fate, Sibling, StageVerdict, Subject};
+use sinks::{Sibling, StageVerdict, Subject};
 use smtp::{Envelope, Recipient, RecipientState, Timestamp};
 use spool::{
     CommitError, ContentPiece, Done, Entry, EntryState, Lease, NewEntry, Stage, StageName, StagePointer,
@@ -10,8 +10,9 @@ use spool::{
 };
 
 use super::Transport;
+use super::fates::{self, Parts};
 use crate::clock;
-use crate::inbound::accept::{QUARANTINE, RECIPIENT_DEFERRAL};
+use crate::inbound::accept::QUARANTINE;
 use crate::observer::Observation;
 use crate::stored;
 
@@ -44,14 +45,13 @@ pub(super) async fn commit(
         StageVerdict::Continue if !change.is_any() && lease.stage.resume.is_none() => Ok(Then::GoOn),
         StageVerdict::Continue => {
             let stage = change.stage(transport, lease, (StagePointer::at(next(change.stage)), now));
-            transport.spool.record_stage(lease, stage).await?;
-            Ok(Then::GoOn)
+            record(transport, lease, stage).await
         }
         StageVerdict::Defer { wait, reason, deferral } => {
             let due = now + wait;
             let pointer = stored::resume_at(change.stage, &deferral, due);
             let stage = change.stage(transport, lease, (pointer, due));
-            transport.spool.record_stage(lease, stage).await?;
+            record(transport, lease, stage).await?;
             transport.settled(lease, "deferred", (&reason, change.by));
             Ok(Then::Rest)
         }
@@ -59,7 +59,7 @@ pub(super) async fn commit(
             let pointer = stored::resume_at(change.stage, &deferral, now);
             let mut stage = change.stage(transport, lease, (pointer, now));
             stage.state = EntryState::Held { reason: reason.clone() };
-            transport.spool.record_stage(lease, stage).await?;
+            record(transport, lease, stage).await?;
             transport.settled(lease, "held", (&reason, change.by));
             Ok(Then::Rest)
         }
@@ -67,24 +67,34 @@ pub(super) async fn commit(
             let mut stage = change.stage(transport, lease, (StagePointer::at(next(change.stage)), now));
             let (by, until) = (change.by.to_owned(), now + QUARANTINE);
             stage.state = EntryState::Quarantined { reason: reason.clone(), binding: by, until };
-            transport.spool.record_stage(lease, stage).await?;
+            record(transport, lease, stage).await?;
             transport.counters.quarantined.count();
             transport.settled(lease, "quarantined", (&reason, change.by));
             Ok(Then::Rest)
         }
         StageVerdict::Discard(reason) => {
-            let outbox = change.siblings(lease, now);
+            let outbox = change.siblings(transport, lease, now);
             transport.spool.record_done(lease, Done { outbox }).await?;
             transport.counters.discarded.count();
             transport.settled(lease, "discarded", (&reason, change.by));
             Ok(Then::Rest)
         }
         StageVerdict::Fail(refusal) => {
-            let outbox = change.siblings(lease, now);
+            let outbox = change.siblings(transport, lease, now);
             fail_all(transport, lease, (&refusal, outbox)).await?;
             Ok(Then::Rest)
         }
     }
+}
+
+/// Records a stage; a message without a recipient that is still to be delivered ends with it.
+async fn record(transport: &Transport, lease: &mut Lease, stage: Stage) -> Result<Then, CommitError> {
+    if stage.envelope.recipients.iter().any(is_open) {
+        transport.spool.record_stage(lease, stage).await?;
+        return Ok(Then::GoOn);
+    }
+    transport.spool.record_done(lease, Done { outbox: stage.outbox }).await?;
+    Ok(Then::Rest)
 }
 
 /// Marks every recipient failed. RFC 5321 §6.1 wants a DSN, which comes with the way out: until then the entry is held, so
@@ -164,46 +174,23 @@ impl Change<'_> {
         stage.scores = stored::scores(&self.after.scores);
         stage.stage = pointer;
         stage.due = due;
-        stage.outbox = self.siblings(lease, clock::now());
-        self.dispose(transport, lease, &mut stage);
+        stage.outbox = self.siblings(transport, lease, clock::now());
+        let parts = Parts {
+            asked_again: &|recipients| self.before(lease, recipients),
+            as_it_is: &|recipients| self.off(lease, recipients),
+        };
+        let decided = (&mut stage.envelope, self.after.dispositions.as_slice());
+        stage.outbox.extend(fates::part(transport, lease, decided, &parts));
         stage
     }
 
-    /// Recipients that a sink decided about leave the entry, into one of their own where there is more to come.
-    fn dispose(&self, transport: &Transport, lease: &Lease, stage: &mut Stage) {
-        let now = clock::now();
-        for disposition in &self.after.dispositions {
-            let fate = &disposition.fate;
-            let known =
-                self.before.envelope.as_ref().and_then(|before| before.recipient(disposition.recipient));
-            let Some(recipient) = stage.envelope.recipient(disposition.recipient).or(known).cloned() else {
-                continue;
-            };
-            stage.envelope.recipients.retain(|other| other.id != disposition.recipient);
-            let (state, due) = match fate {
-                Fate::Redirect(_) => continue,
-                Fate::Discard(reason) => {
-                    transport.counters.discarded.count();
-                    transport.settled(lease, "discarded", (reason, &disposition.by));
-                    continue;
-                }
-                Fate::Defer(_) => (EntryState::Active, now + RECIPIENT_DEFERRAL),
-                Fate::Reject(_) => {
-                    transport.fail(lease, &recipient, "rejected by a sink");
-                    (EntryState::Held { reason: "failed: rejected by a sink".to_owned() }, now)
-                }
-                Fate::Quarantine(reason) => {
-                    transport.counters.quarantined.count();
-                    let (reason, binding) = (reason.clone(), disposition.by.to_string());
-                    (EntryState::Quarantined { reason, binding, until: now + QUARANTINE }, now)
-                }
-            };
-            let mut entry = self.off(lease, vec![recipient]);
-            entry.due = due;
-            entry.state = state;
+    /// An entry with some of the recipients, as the message was before this stage.
+    fn before(&self, lease: &Lease, recipients: Vec<Recipient>) -> NewEntry {
+        let mut entry = child(lease, recipients, lease.content.whole());
+        if entry.stage.stage != self.stage {
             entry.stage = StagePointer::at(self.stage);
-            stage.outbox.push(entry);
         }
+        entry
     }
 
     /// An entry with some of the recipients and the content as it is now.
@@ -212,22 +199,42 @@ impl Change<'_> {
         let mut entry = child(lease, recipients, self.content().unwrap_or_else(whole));
         entry.variables = stored::variables(&self.after.variables);
         entry.scores = stored::scores(&self.after.scores);
+        entry.stage = StagePointer::at(next(self.stage));
         entry
     }
 
-    fn siblings(&self, lease: &Lease, now: Timestamp) -> Vec<NewEntry> {
-        self.after.siblings.iter().map(|sibling| self.sibling(lease, sibling, now)).collect()
+    fn siblings(&self, transport: &Transport, lease: &Lease, now: Timestamp) -> Vec<NewEntry> {
+        let entries = |sibling: &Sibling| {
+            let mut whole = self.sibling(lease, sibling, now);
+            let mut envelope = std::mem::take(&mut whole.envelope);
+            let some = |recipients| Envelope { recipients, ..Envelope::clone(&sibling.envelope) };
+            let parts = Parts {
+                asked_again: &|recipients| NewEntry {
+                    id: clock::queue_id(),
+                    envelope: some(recipients),
+                    ..whole.clone()
+                },
+                as_it_is: &|recipients| NewEntry {
+                    id: clock::queue_id(),
+                    envelope: some(recipients),
+                    stage: StagePointer::at(next(self.stage)),
+                    ..whole.clone()
+                },
+            };
+            let decided = (&mut envelope, sibling.dispositions.as_slice());
+            let mut entries = fates::part(transport, lease, decided, &parts);
+            if !envelope.recipients.is_empty() {
+                entries.push(NewEntry { envelope, ..whole });
+            }
+            entries
+        };
+        self.after.siblings.iter().flat_map(entries).collect()
     }
 
     fn sibling(&self, lease: &Lease, sibling: &Sibling, now: Timestamp) -> NewEntry {
-        let gone = |recipient: &Recipient| {
-            sibling.dispositions.iter().any(|disposition| disposition.recipient == recipient.id)
-        };
-        let recipients =
-            sibling.envelope.recipients.iter().filter(|recipient| !gone(recipient)).cloned().collect();
         let content = StoredContent::edited(sibling.draft.pieces());
-        let mut entry = child(lease, recipients, content);
-        entry.envelope.reverse_path = sibling.envelope.reverse_path.clone();
+        let mut entry = child(lease, Vec::new(), content);
+        entry.envelope = Envelope::clone(&sibling.envelope);
         entry.maker = Some(self.by.to_owned());
         entry.variables = stored::variables(&sibling.variables);
         entry.scores = stored::scores(&sibling.scores);
@@ -258,7 +265,7 @@ pub(super) fn child(lease: &Entry, recipients: Vec<Recipient>, content: Vec<Cont
 
 impl Transport {
     /// Writes down what became of an entry in a stage.
-    fn settled(&self, entry: &Entry, outcome: &'static str, (reason, by): (&str, &str)) {
+    pub(super) fn settled(&self, entry: &Entry, outcome: &'static str, (reason, by): (&str, &str)) {
         tracing::info!(entry = %entry.id, tenant = entry.tenant, outcome, reason, by, "stage ended");
         let id = entry.id;
         self.observer.tell(|| Observation::Settled {

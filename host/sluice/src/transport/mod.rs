@@ -5,13 +5,15 @@
 
 mod categorize;
 mod commit;
+mod fates;
 mod stages;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sinks::Sinks;
-use smtp::{Recipient, Timestamp};
+use smtp::Recipient;
 use spool::{Entry, Lease, Schedule, Spool};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -39,8 +41,8 @@ pub(crate) struct Transport {
     pub(crate) host_name: Arc<str>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) observer: Observer,
-    /// When this process began: an entry that is older may have been delivered before a crash.
-    pub(crate) started: Timestamp,
+    /// An entry that arrived before may have been delivered without a record of it. See [`Transport::doubt`].
+    pub(crate) doubtful_before: AtomicU64,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -105,6 +107,17 @@ impl Transport {
                 () = self.spool.due(clock::now()) => {}
             }
         }
+    }
+
+    /// A delivery may have happened that was not recorded: what arrived until now is looked for in its mailbox first. It
+    /// begins with the start of the process, since a crash can come between the two.
+    pub(crate) fn doubt(&self) {
+        self.doubtful_before.fetch_max(clock::now().0.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// Whether an entry may have been delivered without a record of it.
+    pub(crate) fn is_doubtful(&self, entry: &Entry) -> bool {
+        entry.arrived.0 < self.doubtful_before.load(Ordering::Relaxed)
     }
 
     /// Writes down that a recipient is given up. The DSN that belongs here (RFC 5321 §6.1) comes with the way out.

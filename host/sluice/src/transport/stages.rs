@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use sinks::{Event, Outcome, Sinks, Snapshot, Subject, Verdict};
-use spool::{Entry, EntryState, Lease, StageName};
+use spool::{CommitError, Entry, EntryState, Lease, StageName};
 
 use super::Transport;
 use super::categorize;
@@ -58,7 +58,7 @@ async fn one(
         Ok(subject) => subject,
         Err(error) => {
             tracing::error!(entry = %lease.id, %error, "an entry's content can't be read; it rests");
-            rest(transport, lease).await;
+            hold(transport, lease, "content unreadable").await;
             return None;
         }
     };
@@ -73,7 +73,12 @@ async fn one(
     match commit::commit(transport, &mut lease, &change, verdict).await {
         Ok(commit::Then::GoOn) => Some(lease),
         Ok(commit::Then::Rest) => None,
-        Err(error) => {
+        Err(error @ (CommitError::TooLarge(_) | CommitError::Piece | CommitError::Exists(_))) => {
+            tracing::error!(entry = %lease.id, %error, by = outcome.by.word(), "a stage can't be recorded; held");
+            hold(transport, lease, &format!("a stage can't be recorded: {error}")).await;
+            None
+        }
+        Err(error @ (CommitError::Poisoned | CommitError::Full | CommitError::Closed)) => {
             tracing::error!(entry = %lease.id, %error, "a stage was not recorded; it runs again");
             tokio::time::sleep(super::LEASE_PAUSE).await;
             None
@@ -88,7 +93,15 @@ async fn subject(
     (stage, event): (StageName, &Event),
 ) -> Result<Subject, spool::ReadError> {
     // The same id when the stage runs again from the same record: sinks make their effects outside idempotent with it.
-    let event_id = format!("{}-{}-{}", lease.id, event.kind().name(), lease.version);
+    let mut event_id = format!("{}-{}-{}", lease.id, event.kind().name(), lease.version);
+    let staged = lease.stage.resume.as_ref().filter(|_| lease.stage.stage == stage).and_then(stored::staged);
+    if let Some(deferral) = staged.as_ref().map(|staged| &staged.deferral) {
+        // Asked again because the sink wished it: that is another question.
+        let wished = deferral.attempts.saturating_sub(deferral.faults);
+        if wished > 0 {
+            event_id = format!("{event_id}-{wished}");
+        }
+    }
     let mut subject = Subject::new(Arc::from(lease.tenant.as_str()), event_id.into());
     let (spool, content) = (transport.spool.clone(), lease.content.clone());
     let loaded = tokio::task::spawn_blocking(move || spool.load(&content)).await;
@@ -99,8 +112,7 @@ async fn subject(
     subject.message = Some(stored::message_facts(lease));
     subject.variables = stored::live_variables(&lease.variables);
     subject.scores = stored::live_scores(&lease.scores);
-    subject.staged =
-        lease.stage.resume.as_ref().filter(|_| lease.stage.stage == stage).and_then(stored::staged);
+    subject.staged = staged;
     Ok(subject)
 }
 
@@ -119,10 +131,10 @@ fn tell(transport: &Transport, lease: &Lease, (event, subject): (&Event, &Subjec
     });
 }
 
-/// An entry whose bytes can't be had now is held: trying again at once would spin.
-async fn rest(transport: &Transport, mut lease: Lease) {
+/// An entry whose bytes can't be had, or whose next state can't be written, is held: trying again at once would spin.
+async fn hold(transport: &Transport, mut lease: Lease, reason: &str) {
     let mut stage = spool::Stage::of(&lease);
-    stage.state = EntryState::Held { reason: "content unreadable".to_owned() };
+    stage.state = EntryState::Held { reason: reason.to_owned() };
     if let Err(error) = transport.spool.record_stage(&mut lease, stage).await {
         tracing::error!(entry = %lease.id, %error, "an entry was not held");
     }

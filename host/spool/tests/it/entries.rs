@@ -168,6 +168,8 @@ async fn an_attempt_keeps_each_recipients_outcome_and_the_next_time() {
     for spool in [spool, restarted.open().await.0] {
         let lease = spool.lease(Timestamp(NOW.0 + 300_000)).unwrap();
         let recipient = &lease.envelope.recipients[0];
+        // Its stages are behind it, though nothing was recorded of them.
+        assert_eq!(lease.stage, StagePointer::at(StageName::Deliver));
         assert_eq!((recipient.attempts, recipient.state), (1, RecipientState::Deferred));
         assert_eq!(recipient.last_reply, Some(reply.clone()));
     }

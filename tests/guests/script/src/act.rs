@@ -63,8 +63,10 @@ pub(crate) fn act(word: &str, rest: &str) -> Result<(), Wrong> {
             envelope_draft::redirect(number(id)?, &[address(to)?]).map(drop)
         }
         "discard-recipient" => envelope_draft::discard(number(rest)?, "script"),
+        "defer-recipient" => envelope_draft::defer(number(rest)?, None),
         "quarantine-recipient" => envelope_draft::quarantine(number(rest)?, "script"),
         "fork" => envelope_draft::fork(&[number(rest)?]).map(drop),
+        "select" => envelope_draft::select(number(rest)?),
         "tarpit" => session::tarpit(number(rest)?),
         other => return misbehave::misbehave(other, rest),
     };

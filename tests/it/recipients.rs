@@ -1,0 +1,81 @@
+//! What sinks decide for single recipients in a stage: each ends exactly once, and nobody edits a message twice.
+
+use anyhow::{Context, Result, ensure};
+use smtp::RecipientState;
+use spool::{Entry, EntryState, Spool, StageName};
+use tests::client::Client;
+use tests::scene::Scene;
+use tests::server::Server;
+
+/// What arrived, and the entries that are in the spool afterwards with their content.
+struct Outcome {
+    arrived: Vec<Vec<u8>>,
+    left: Vec<(Entry, String)>,
+}
+
+/// Sends a message for two recipients to a server with this script for the submission, and waits for those that arrive.
+fn outcome(script: &str, arrive: &[&str]) -> Result<Outcome> {
+    let mut server =
+        Server::start(&Scene::with_sink(&format!("script on-transport-submission=\"{script}\""))?)?;
+    let mut client = Client::greeted(server.address())?;
+    client.ask("HELO a.example", 250)?;
+    client.ask("MAIL FROM:<ann@a.example>", 250)?;
+    client.ask("RCPT TO:<bob@b.example>", 250)?;
+    client.ask("RCPT TO:<bea@b.example>", 250)?;
+    client.ask("DATA", 354)?;
+    client.send(b"Subject: hi\r\n\r\nHello.\r\n")?;
+    client.ask(".", 250)?;
+    let arrived = arrive.iter().map(|address| server.delivered(address)).collect::<Result<_>>()?;
+    if arrive.is_empty() {
+        server.settled()?;
+    }
+    let site = server.stopped()?;
+    let folder = site.path("data/spool");
+    let runtime = tokio::runtime::Runtime::new()?;
+    let left = runtime.block_on(async {
+        let (spool, _) = Spool::open(spool::Settings::new(folder)).await?;
+        let entries = spool.list(None, 10).into_iter().map(|summary| {
+            let entry = spool.entry(summary.id)?;
+            let content = spool.load(&entry.content)?;
+            let bytes = content.read(0..content.size()).context("the content")?;
+            Ok((entry, String::from_utf8(bytes.to_vec())?))
+        });
+        let entries = entries.collect::<Result<Vec<_>>>()?;
+        spool.close().await;
+        anyhow::Ok(entries)
+    })?;
+    Ok(Outcome { arrived, left })
+}
+
+#[test]
+fn a_recipient_that_is_deferred_in_a_stage_waits_with_the_message_as_it_was() -> Result<()> {
+    let Outcome { arrived, left } = outcome("header X-Stage yes; defer-recipient 1", &["bob@b.example"])?;
+    ensure!(String::from_utf8_lossy(&arrived[0]).contains("X-Stage: yes"), "the edit is gone");
+    let [(entry, content)] = &left[..] else { anyhow::bail!("{left:?}") };
+    // Its sinks are asked again: with the edit in it, the header would be there twice.
+    ensure!(!content.contains("X-Stage"), "{content}");
+    ensure!(entry.stage.stage == StageName::Submission && entry.state == EntryState::Active, "{entry:?}");
+    let [recipient] = &entry.envelope.recipients[..] else { anyhow::bail!("{entry:?}") };
+    ensure!(recipient.address.to_string() == "bea@b.example", "{recipient:?}");
+    // Deferred, it could not be decided about again.
+    ensure!(recipient.state == RecipientState::Pending, "{recipient:?}");
+    Ok(())
+}
+
+#[test]
+fn a_recipient_of_a_fork_that_is_set_aside_is_not_lost() -> Result<()> {
+    let Outcome { left, .. } = outcome("fork 1; select 1; quarantine-recipient 1", &["bob@b.example"])?;
+    let [(entry, _)] = &left[..] else { anyhow::bail!("{left:?}") };
+    ensure!(matches!(entry.state, EntryState::Quarantined { .. }), "{entry:?}");
+    ensure!(entry.stage.stage == StageName::PreCategorize, "{entry:?}");
+    let [recipient] = &entry.envelope.recipients[..] else { anyhow::bail!("{entry:?}") };
+    ensure!(recipient.address.to_string() == "bea@b.example", "{recipient:?}");
+    Ok(())
+}
+
+#[test]
+fn a_message_without_a_recipient_left_ends_with_its_stage() -> Result<()> {
+    let Outcome { left, .. } = outcome("discard-recipient 0; discard-recipient 1", &[])?;
+    ensure!(left.is_empty(), "{left:?}");
+    Ok(())
+}
