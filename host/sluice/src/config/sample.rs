@@ -1,6 +1,6 @@
 //! One list of keys makes the types, their defaults, their documentation and the sample file.
 //!
-//! [`settings!`] declares a section: its doc comments are what `sluice config sample` prints, its values are the
+//! `settings!` declares a section: its doc comments are what `sluice config sample` prints, its values are the
 //! defaults. Nothing about a key is written twice, so nothing can drift.
 
 use std::collections::{BTreeMap, BTreeSet};
