@@ -6,6 +6,7 @@ use smtp::Domain;
 
 use super::Config;
 use crate::deliver::path::Pattern;
+use crate::tenants::OPERATOR;
 
 /// Tenant names become folder names and log fields, so they are kept short and plain.
 const TENANT_NAME_BYTES_MAX: usize = 64;
@@ -20,6 +21,7 @@ pub fn judge(config: &Config) -> Vec<(String, String)> {
     listeners(config, &mut wrong);
     tenants(config, &mut wrong);
     limits(config, &mut wrong);
+    spool(config, &mut wrong);
     if let Err(sentence) = Pattern::parse(&config.delivery.maildir.pattern) {
         wrong.push(("delivery.maildir.pattern".to_owned(), sentence));
     }
@@ -50,6 +52,9 @@ fn tenants(config: &Config, wrong: &mut Vec<(String, String)>) {
                 "a tenant's name is 1 to 64 of a-z, 0-9, - and _.".to_owned(),
             ));
         }
+        if name == OPERATOR {
+            wrong.push((format!("tenants.{name}"), "this name is the server's own.".to_owned()));
+        }
         for text in &tenant.domains {
             let key = format!("tenants.{name}.domains");
             match Domain::parse(text) {
@@ -67,6 +72,24 @@ fn tenants(config: &Config, wrong: &mut Vec<(String, String)>) {
     }
 }
 
+/// A message that stands in the log must fit into one record, with what sinks add to it; else it would be refused for good.
+fn spool(config: &Config, wrong: &mut Vec<(String, String)>) {
+    let record_bytes_max = ::spool::Settings::new("").record_bytes_max;
+    let inline_max = u64::try_from(record_bytes_max / 2).unwrap_or(u64::MAX);
+    if config.spool.body_inline_bytes_max > inline_max {
+        let sentence = format!("must be at most {inline_max}: half of what one record of the log takes.");
+        wrong.push(("spool.body_inline_bytes_max".to_owned(), sentence));
+    }
+    for (key, value) in [
+        ("spool.segment_bytes_max", config.spool.segment_bytes_max),
+        ("limits.message_bytes_max", config.limits.message_bytes_max),
+    ] {
+        if value == 0 {
+            wrong.push((key.to_owned(), "must be at least 1.".to_owned()));
+        }
+    }
+}
+
 fn limits(config: &Config, wrong: &mut Vec<(String, String)>) {
     let at_least_one = [
         ("limits.recipients_max", config.limits.recipients_max),
@@ -74,6 +97,7 @@ fn limits(config: &Config, wrong: &mut Vec<(String, String)>) {
         ("limits.connections_per_address_max", config.limits.connections_per_address_max),
         ("limits.messages_per_session_max", config.limits.messages_per_session_max),
         ("limits.errors_max", config.limits.errors_max),
+        ("limits.received_fields_max", config.limits.received_fields_max),
         ("limits.command_wait_seconds", config.limits.command_wait_seconds),
         ("limits.data_wait_seconds", config.limits.data_wait_seconds),
         ("delivery.workers", config.delivery.workers),

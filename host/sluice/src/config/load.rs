@@ -176,6 +176,37 @@ mod tests {
     }
 
     #[test]
+    fn what_no_listener_speaks_yet_is_refused() {
+        let fault = parse("[listeners.mx]\naddress = \"127.0.0.1:0\"\nprotocol = \"lmtp\"\n").unwrap_err();
+        let told = fault.to_string();
+        assert!(
+            told.starts_with("line 3, column 12: listeners.mx.protocol: unknown variant `lmtp`"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn the_servers_own_name_is_no_tenants() {
+        check(
+            "[tenants.operator]\ndomains = [\"x.example\"]\n",
+            "line 1, column 10: tenants.operator: this name is the server's own.",
+        );
+    }
+
+    #[test]
+    fn a_message_that_fits_into_no_record_is_refused_at_the_start() {
+        check(
+            "[spool]\nbody_inline_bytes_max = 25165825\n",
+            "line 2, column 1: spool.body_inline_bytes_max: must be at most 25165824: half of what one record of the \
+             log takes.",
+        );
+        check(
+            "[limits]\nmessage_bytes_max = 0\n",
+            "line 2, column 1: limits.message_bytes_max: must be at least 1.",
+        );
+    }
+
+    #[test]
     fn two_owners_of_one_domain_are_named() {
         check(
             "[tenants.a]\ndomains = [\"x.example\"]\n[tenants.b]\ndomains = [\"X.example\"]\n",
