@@ -21,6 +21,10 @@ use super::path::Pattern;
 /// Mailboxes that are known to exist, so that a delivery need not ask the disk; forgotten all at once when there are more.
 const KNOWN_MAX: usize = 16_384;
 
+/// Files that are open at one time: a batch of messages to a thousand recipients each must not take all descriptors. Far
+/// more would not share their syncs better; PERFORMANCE's runs have one recipient each.
+const OPEN_FILES_MAX: usize = 256;
+
 /// Where content comes from while it is written.
 pub trait Source: Send {
     /// Writes all of it.
@@ -112,6 +116,10 @@ impl Maildir {
     ///
     /// All files are written before the first is synced, so that the file system can commit them together.
     pub fn deliver(&self, batch: &[Delivery]) -> Vec<Result<PathBuf, DeliverError>> {
+        batch.chunks(OPEN_FILES_MAX).flat_map(|chunk| self.deliver_together(chunk)).collect()
+    }
+
+    fn deliver_together(&self, batch: &[Delivery]) -> Vec<Result<PathBuf, DeliverError>> {
         let mut steps: Vec<Step> =
             batch.iter().map(|delivery| self.write(delivery).unwrap_or_else(Step::Failed)).collect();
         for step in &mut steps {
@@ -189,6 +197,11 @@ impl Maildir {
             make(&mailbox.join(name))?;
         }
         sync(mailbox)?;
+        // A folder that is there may have been made by a run that died before it was durable.
+        let inside = |folder: &&Path| folder.starts_with(&self.root);
+        for above in mailbox.ancestors().skip(1).take_while(inside) {
+            sync(above)?;
+        }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KNOWN_MAX {
             known.clear();
@@ -270,12 +283,13 @@ mod tests {
     use std::io::{self, Write};
     use std::path::{Path, PathBuf};
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use bytes::Bytes;
     use smtp::Mailbox;
 
     use super::super::path::Pattern;
-    use super::{DeliverError, Delivery, History, Maildir, Source};
+    use super::{DeliverError, Delivery, History, Maildir, OPEN_FILES_MAX, Source};
 
     struct Text(&'static str);
 
@@ -290,6 +304,19 @@ mod tests {
     impl Source for Broken {
         fn write_to(&self, _: &mut dyn Write) -> io::Result<()> {
             Err(io::Error::other("broken"))
+        }
+    }
+
+    /// Counts the files that are being written at one time.
+    struct Counting {
+        folder: PathBuf,
+        most: Arc<AtomicUsize>,
+    }
+
+    impl Source for Counting {
+        fn write_to(&self, _: &mut dyn Write) -> io::Result<()> {
+            self.most.fetch_max(list(&self.folder).len(), Ordering::Relaxed);
+            Ok(())
         }
     }
 
@@ -372,6 +399,25 @@ mod tests {
         assert!(matches!(done[0], Err(DeliverError::Later { .. })));
         assert!(done[1].is_ok());
         assert_eq!(scene.new_folder().len(), 1);
+    }
+
+    #[test]
+    fn a_large_batch_has_a_bound_of_open_files_and_keeps_its_order() {
+        let scene = Scene::new("large");
+        let most = Arc::new(AtomicUsize::new(0));
+        let folder = scene.root.join("a.example/ann/tmp");
+        let counting = Arc::new(Counting { folder, most: Arc::clone(&most) });
+        let named = |number: usize| {
+            let content = Arc::clone(&counting) as Arc<dyn Source + Sync>;
+            Delivery { name: number.to_string(), ..delivery(History::First, content) }
+        };
+        let batch: Vec<Delivery> = (0..=OPEN_FILES_MAX).map(named).collect();
+        let done = scene.maildir.deliver(&batch);
+        assert_eq!(done.len(), batch.len());
+        for (delivery, done) in batch.iter().zip(&done) {
+            assert_eq!(done.as_ref().unwrap().file_name().unwrap().to_str(), Some(&*delivery.name));
+        }
+        assert_eq!(most.load(Ordering::Relaxed), OPEN_FILES_MAX);
     }
 
     #[test]
