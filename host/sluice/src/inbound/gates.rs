@@ -186,7 +186,7 @@ impl Gates {
         session: &Session,
         content: Option<Box<Arriving>>,
     ) -> Reply {
-        let mut transaction = self.transaction.take().unwrap_or_default();
+        let transaction = self.transaction.get_or_insert_default();
         let arrived = match content {
             Some(arriving) => match arriving.finish(inbound).await {
                 Ok(arrived) => arrived,
@@ -197,9 +197,7 @@ impl Gates {
                 None => return replies::STORAGE_UNAVAILABLE,
             },
         };
-        let reply = accept::accept(inbound, session, &transaction, arrived).await;
-        self.transaction = Some(transaction);
-        reply
+        accept::accept(inbound, session, transaction, arrived).await
     }
 
     /// The tenant of a recipient is asked about what happened before anyone knew that it was concerned (EVENTS, "Which
