@@ -173,3 +173,25 @@ fn a_sink_that_does_not_load_names_why_in_one_line() -> Result<()> {
     client.ask("MAIL FROM:<ann@a.example>", 250)?;
     Ok(())
 }
+
+#[test]
+fn one_tenants_slow_stages_hold_no_other_tenants_mail() -> Result<()> {
+    let slow =
+        "script tenant=b on-transport-submission=spin fuel=1000000000000000 wall-clock-milliseconds=60000";
+    let mut scene = Scene::with_sink(slow)?;
+    scene.sinks.push(Installed::parse("script tenant=d on-transport-submission=\"header X-D yes\"")?);
+    scene.config = [("delivery.stages_concurrent_max", 2), ("shutdown.drain_seconds", 1)]
+        .map(|(key, value)| (key.to_owned(), value.into()))
+        .into();
+    let mut server = Server::start(&scene)?;
+    let mut client = Client::greeted(server.address())?;
+    client.ask("HELO a.example", 250)?;
+    let watch = Stopwatch::start();
+    for recipient in ["bob@b.example", "bob@b.example", "bob@b.example", "dora@d.example"] {
+        let reply = client.deliver("ann@a.example", recipient, b"Subject: hi\r\n\r\nHello.\r\n")?;
+        ensure!(reply[0].starts_with("250"), "{reply:?}");
+    }
+    server.delivered("dora@d.example")?;
+    ensure!(watch.elapsed() < Duration::from_secs(50), "it waited for the other's sinks");
+    server.stop()
+}

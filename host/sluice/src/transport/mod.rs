@@ -1,12 +1,14 @@
 //! The way of a message behind its 250: leases entries, runs their stages, hands them to delivery.
 //!
 //! An entry whose stages nobody binds goes straight to the delivery workers; the others run beside each other, bounded,
-//! so that a slow sink of one message holds no other message. All of it stops between two durable records.
+//! so that a slow sink of one message holds no other message, and one tenant's sinks no other tenant's mail. All of it
+//! stops between two durable records.
 
 mod categorize;
 mod commit;
 mod fates;
 mod stages;
+mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +17,7 @@ use std::time::Duration;
 use sinks::Sinks;
 use smtp::Recipient;
 use spool::{Entry, Lease, Schedule, Spool};
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +28,7 @@ use crate::deliver::local::Maildir;
 use crate::observer::{Observation, Observer};
 use crate::telemetry::counters::Counters;
 use crate::tenants::Tenants;
+use turns::Turns;
 
 /// How long a lease that could not be recorded rests before it is looked at again: the disk needs an operator, not haste.
 const LEASE_PAUSE: Duration = Duration::from_secs(1);
@@ -63,8 +66,7 @@ impl Transport {
     }
 
     async fn dispatch(self: &Arc<Self>, ready: mpsc::Sender<Lease>) {
-        let stages_max = usize::try_from(self.settings.stages_concurrent_max).unwrap_or(1);
-        let permits = Arc::new(Semaphore::new(stages_max));
+        let mut turns = Turns::new(usize::try_from(self.settings.stages_concurrent_max).unwrap_or(1));
         let mut stages = JoinSet::new();
         loop {
             while stages.try_join_next().is_some() {}
@@ -75,19 +77,23 @@ impl Transport {
                 }
                 continue;
             }
-            let permit = tokio::select! {
+            let place = tokio::select! {
                 () = self.stopping.cancelled() => break,
-                permit = Arc::clone(&permits).acquire_owned() => permit,
+                place = turns.place() => place,
             };
-            let Ok(permit) = permit else { break };
+            let turn = turns.of(&lease.tenant);
             let transport = Arc::clone(self);
             let ready = ready.clone();
             stages.spawn(async move {
+                let turn = tokio::select! {
+                    () = transport.stopping.cancelled() => return,
+                    turn = turn.come() => turn,
+                };
                 if let Some(lease) = stages::run(&transport, lease).await {
                     // A closed queue means that the server stops; the dropped lease is found again at the next start.
                     let _ = ready.send(lease).await;
                 }
-                drop(permit);
+                drop((turn, place));
             });
         }
         while stages.join_next().await.is_some() {}
