@@ -101,7 +101,8 @@ impl Committer {
             self.commit(batch);
             self.tend();
         }
-        self.seal(SealReason::Closed);
+        // A log without it reads as after a crash: the start finds the same.
+        let _ = self.seal(SealReason::Closed);
         drop(self);
         for answer in closing {
             // Whoever closed may not wait for it.
@@ -225,28 +226,31 @@ impl Committer {
             Err(error) if is_full(&error) => return Err(CommitError::Full),
             Err(error) => return Err(self.poison("create a segment", &error)),
         };
-        self.seal(SealReason::Rotated);
-        if shared.is_poisoned() {
-            return Err(CommitError::Poisoned);
-        }
+        // Without room for the seal the old segment stays the one that is written to: the blank one is made anew next time.
+        self.seal(SealReason::Rotated)?;
         shared.queue().needs.add_segment(preamble.sequence, preamble.salt);
         self.writer = writer;
         Ok(())
     }
 
-    /// Marks the end of what was acknowledged. A seal that fails poisons like any record.
-    fn seal(&mut self, why: SealReason) {
+    /// Marks the end of what was acknowledged. A seal that fails poisons like any record, unless the disk is only full.
+    fn seal(&mut self, why: SealReason) -> Result<(), CommitError> {
         if self.shared.is_poisoned() {
-            return;
+            return Err(CommitError::Poisoned);
         }
-        let Some(seal) = Draft::new(Kind::Seal, &Seal { why }, Vec::new()) else { return };
-        let written = self.writer.append(std::iter::once(&seal), self.next);
-        match written.and_then(|_| self.writer.sync(seal.length())) {
-            Ok(()) => self.next = self.next.saturating_add(1),
-            Err(error) => {
-                self.poison("seal", &error);
+        let seal = Draft::new(Kind::Seal, &Seal { why }, Vec::new());
+        let seal = seal.ok_or(CommitError::TooLarge("record_bytes_max"))?;
+        match self.writer.append(std::iter::once(&seal), self.next) {
+            Ok(_) => {}
+            Err(error) if is_full(&error) && self.writer.file.truncate(self.writer.synced).is_ok() => {
+                tracing::warn!(%error, "the spool's disk is full");
+                return Err(CommitError::Full);
             }
+            Err(error) => return Err(self.poison("seal", &error)),
         }
+        self.writer.sync(seal.length()).map_err(|error| self.poison("seal", &error))?;
+        self.next = self.next.saturating_add(1);
+        Ok(())
     }
 
     pub(crate) fn poison(&self, what: &'static str, error: &io::Error) -> CommitError {

@@ -83,6 +83,28 @@ async fn a_sync_that_finds_the_disk_full_poisons_too() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_full_where_a_segment_ends_refuses_and_heals_too() {
+    let scene = Scene::new();
+    // The next segment fits, the seal of this one does not.
+    let disk = Failing::new(Step::Write, "0000000000000001.", ErrorKind::StorageFull);
+    let mut settings = scene.settings();
+    settings.segment_bytes_max = 1;
+    let spool = scene.open_on(settings, Scripted(disk.clone())).await;
+    spool.accept(vec![entry(1, "a")]).await.unwrap();
+    disk.arm();
+    assert_eq!(spool.accept(vec![entry(2, "b")]).await, Err(CommitError::Full));
+    assert!(!spool.poisoned());
+    let crashed = scene.crashed();
+    assert_eq!(ids(&crashed.open().await.0), [1]);
+    disk.disarm();
+    spool.accept(vec![entry(2, "b")]).await.unwrap();
+    let crashed = scene.crashed();
+    assert_eq!(ids(&crashed.open().await.0), [1, 2]);
+    spool.close().await;
+    assert_eq!(ids(&scene.open().await.0), [1, 2]);
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_and_heals_when_there_is_room() {
     let scene = Scene::new();
     let disk = Failing::new(Step::Write, "segments", ErrorKind::StorageFull);
