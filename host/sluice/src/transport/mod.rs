@@ -7,6 +7,7 @@
 mod categorize;
 mod commit;
 mod fates;
+mod keep;
 mod stages;
 mod turns;
 
@@ -60,6 +61,7 @@ impl Transport {
         for _ in 0..workers {
             tasks.spawn(deliver::work(Arc::clone(&self), Arc::clone(&queue)));
         }
+        tasks.spawn(keep::run(self.spool.clone(), self.stopping.clone()));
         self.dispatch(ready).await;
         // The dispatcher dropped its end of the queue: the workers end when it is empty.
         while tasks.join_next().await.is_some() {}
