@@ -1,15 +1,16 @@
 //! Permits for what a call takes from the pool: all of it or nothing, fair by tenant.
 //!
 //! The pool answers exhaustion with an error; here it becomes a wait. A tenant that floods waits behind itself: tenants
-//! that wait are served in turn, one call each. The first in turn is never overtaken, so a component that takes much is not
-//! starved by many that take little.
+//! that wait are served in turn, one call each, and none holds more than half of the pool, so a tenant whose sinks sleep
+//! can't keep the others out. The first in turn is never overtaken, so a component that takes much is not starved by many
+//! that take little.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::engine::Needs;
+use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, Needs, TABLES_MAX};
 
 /// The desk that hands them out.
 #[derive(Clone, Debug)]
@@ -18,10 +19,13 @@ pub(crate) struct Permits(Arc<Mutex<Desk>>);
 #[derive(Debug)]
 struct Desk {
     free: Amount,
+    /// The most that one tenant may hold.
+    share: Amount,
+    held: HashMap<Arc<str>, Amount>,
     lines: VecDeque<Line>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Amount {
     events: u32,
     needs: Needs,
@@ -44,37 +48,51 @@ struct Waiter {
 #[derive(Debug)]
 pub(crate) struct Permit {
     desk: Permits,
-    needs: Needs,
+    tenant: Arc<str>,
+    /// None when it was never handed out.
+    needs: Option<Needs>,
 }
+
+/// A place in a line; whoever leaves it makes way for those behind.
+struct Place<'a>(&'a Permits);
 
 impl Permits {
     pub(crate) fn new(events: u32, capacity: Needs) -> Self {
         let free = Amount { events, needs: capacity };
-        Self(Arc::new(Mutex::new(Desk { free, lines: VecDeque::new() })))
+        let desk = Desk { free, share: free.share(), held: HashMap::new(), lines: VecDeque::new() };
+        Self(Arc::new(Mutex::new(desk)))
     }
 
     /// Waits for everything that is needed; what is dropped while it waits has taken nothing.
     pub(crate) async fn acquire(&self, tenant: &Arc<str>, needs: Needs) -> Option<Permit> {
         let waiting = {
             let mut desk = self.desk();
-            if desk.lines.is_empty() && desk.free.take(needs) {
-                return Some(Permit { desk: self.clone(), needs });
+            if desk.lines.is_empty() && desk.take(tenant, needs) {
+                return Some(self.permit(Arc::clone(tenant), needs));
             }
-            desk.enqueue(tenant, needs)
+            let waiting = desk.enqueue(tenant, needs);
+            // Those before it may have left, or be held up by what they hold themselves.
+            self.serve(&mut desk);
+            waiting
         };
+        let _place = Place(self);
+        // Declared behind its place, so dropped before it.
+        let waiting = waiting;
         waiting.await.ok()
     }
 
-    fn release(&self, needs: Needs) {
-        let mut desk = self.desk();
-        desk.free.give(needs);
-        // The first in turn whose needs are free is served, then the next tenant; a grant that nobody waits for any more is
-        // taken back at once, without dropping it under the lock.
-        while let Some(waiter) = desk.next() {
-            let permit = Permit { desk: self.clone(), needs: waiter.needs };
-            if let Err(unwanted) = waiter.wake.send(permit) {
-                desk.free.give(unwanted.needs);
-                std::mem::forget(unwanted);
+    fn permit(&self, tenant: Arc<str>, needs: Needs) -> Permit {
+        Permit { desk: self.clone(), tenant, needs: Some(needs) }
+    }
+
+    /// The first in turn whose needs are free is served, then the next tenant. A grant that nobody waits for any more is
+    /// taken back at once.
+    fn serve(&self, desk: &mut Desk) {
+        while let Some((tenant, waiter)) = desk.next() {
+            let permit = self.permit(Arc::clone(&tenant), waiter.needs);
+            if let Err(mut unwanted) = waiter.wake.send(permit) {
+                desk.give(&tenant, waiter.needs);
+                unwanted.needs = None;
             }
         }
     }
@@ -98,54 +116,120 @@ impl Desk {
         waiting
     }
 
-    /// The one whose turn it is, if what it needs is free; its tenant then goes to the end.
-    fn next(&mut self) -> Option<Waiter> {
-        loop {
-            let line = self.lines.front_mut()?;
-            let Some(first) = line.waiting.front() else {
-                self.lines.pop_front();
+    /// The one whose turn it is, if what it needs is free; its tenant then goes to the end. Who holds its share already is
+    /// passed over.
+    fn next(&mut self) -> Option<(Arc<str>, Waiter)> {
+        let mut index = 0;
+        while let Some(line) = self.lines.get_mut(index) {
+            while line.waiting.front().is_some_and(|first| first.wake.is_closed()) {
+                line.waiting.pop_front();
+            }
+            let Some(needs) = line.waiting.front().map(|first| first.needs) else {
+                self.lines.remove(index);
                 continue;
             };
-            if first.wake.is_closed() {
-                line.waiting.pop_front();
+            let tenant = Arc::clone(&line.tenant);
+            if !self.is_within_share(&tenant, needs) {
+                index += 1;
                 continue;
             }
-            if !self.free.take(first.needs) {
+            if !self.take(&tenant, needs) {
                 return None;
             }
+            let mut line = self.lines.remove(index)?;
             let waiter = line.waiting.pop_front();
-            self.lines.rotate_left(1);
-            return waiter;
+            self.lines.push_back(line);
+            return waiter.map(|waiter| (tenant, waiter));
+        }
+        None
+    }
+
+    fn is_within_share(&self, tenant: &Arc<str>, needs: Needs) -> bool {
+        let held = self.held.get(tenant).copied().unwrap_or_default();
+        self.share.less(held).is_some_and(|left| left.less(Amount::of(needs)).is_some())
+    }
+
+    fn take(&mut self, tenant: &Arc<str>, needs: Needs) -> bool {
+        if !self.is_within_share(tenant, needs) {
+            return false;
+        }
+        let Some(free) = self.free.less(Amount::of(needs)) else { return false };
+        self.free = free;
+        let held = self.held.entry(Arc::clone(tenant)).or_default();
+        *held = held.and(Amount::of(needs));
+        true
+    }
+
+    fn give(&mut self, tenant: &Arc<str>, needs: Needs) {
+        self.free = self.free.and(Amount::of(needs));
+        let left = self.held.get(tenant).and_then(|held| held.less(Amount::of(needs)));
+        match left {
+            Some(left) if left.events > 0 => {
+                self.held.insert(Arc::clone(tenant), left);
+            }
+            _ => {
+                self.held.remove(tenant);
+            }
         }
     }
 }
 
 impl Amount {
-    fn take(&mut self, needs: Needs) -> bool {
-        let fits = self.events >= 1
-            && self.needs.core_instances >= needs.core_instances
-            && self.needs.memories >= needs.memories
-            && self.needs.tables >= needs.tables;
-        if fits {
-            self.events -= 1;
-            self.needs.core_instances -= needs.core_instances;
-            self.needs.memories -= needs.memories;
-            self.needs.tables -= needs.tables;
-        }
-        fits
+    /// Of one call.
+    fn of(needs: Needs) -> Self {
+        Self { events: 1, needs }
     }
 
-    fn give(&mut self, needs: Needs) {
-        self.events += 1;
-        self.needs.core_instances += needs.core_instances;
-        self.needs.memories += needs.memories;
-        self.needs.tables += needs.tables;
+    /// Half of it, but what the largest component takes.
+    fn share(self) -> Self {
+        let half = |all: u32, one_max: u32| (all / 2).max(one_max.min(all));
+        Self {
+            events: half(self.events, 1),
+            needs: Needs {
+                core_instances: half(self.needs.core_instances, CORE_INSTANCES_MAX),
+                memories: half(self.needs.memories, MEMORIES_MAX),
+                tables: half(self.needs.tables, TABLES_MAX),
+            },
+        }
+    }
+
+    /// None if it is not enough.
+    fn less(self, other: Self) -> Option<Self> {
+        Some(Self {
+            events: self.events.checked_sub(other.events)?,
+            needs: Needs {
+                core_instances: self.needs.core_instances.checked_sub(other.needs.core_instances)?,
+                memories: self.needs.memories.checked_sub(other.needs.memories)?,
+                tables: self.needs.tables.checked_sub(other.needs.tables)?,
+            },
+        })
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            events: self.events.saturating_add(other.events),
+            needs: Needs {
+                core_instances: self.needs.core_instances.saturating_add(other.needs.core_instances),
+                memories: self.needs.memories.saturating_add(other.needs.memories),
+                tables: self.needs.tables.saturating_add(other.needs.tables),
+            },
+        }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.desk.release(self.needs);
+        if let Some(needs) = self.needs.take() {
+            let mut desk = self.desk.desk();
+            desk.give(&self.tenant, needs);
+            self.desk.serve(&mut desk);
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.serve(&mut self.0.desk());
     }
 }
 
@@ -210,5 +294,32 @@ mod tests {
         drop(held);
         drop(granted);
         assert!(permits.acquire(&tenant, SMALL).now_or_never().flatten().is_some());
+    }
+
+    #[tokio::test]
+    async fn no_tenant_holds_more_than_half() {
+        let (flood, other): (Arc<str>, Arc<str>) = ("flood".into(), "other".into());
+        let permits = Permits::new(4, Needs { core_instances: 400, memories: 400, tables: 400 });
+        let held = (permits.acquire(&flood, SMALL).await, permits.acquire(&flood, SMALL).await);
+        let mut third = Box::pin(permits.acquire(&flood, SMALL));
+        assert!(third.as_mut().now_or_never().is_none(), "two of four are its share");
+        let others = permits.acquire(&other, SMALL).now_or_never().flatten();
+        assert!(others.is_some(), "it waits behind nobody but itself");
+        drop(held);
+        assert!(third.now_or_never().flatten().is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_holds_up_nobody_behind() {
+        let (tenant, other): (Arc<str>, Arc<str>) = ("acme".into(), "other".into());
+        let permits = permits(8);
+        let held = permits.acquire(&tenant, LARGE).await;
+        let mut large = Box::pin(permits.acquire(&tenant, LARGE));
+        assert!(large.as_mut().now_or_never().is_none());
+        let mut small = Box::pin(permits.acquire(&other, SMALL));
+        assert!(small.as_mut().now_or_never().is_none());
+        drop(large);
+        assert!(small.now_or_never().flatten().is_some(), "nothing was given back, and nothing had to be");
+        drop(held);
     }
 }
