@@ -72,7 +72,15 @@ impl Folder {
     pub async fn scan(&self) -> LoadReport {
         let mut loaded = self.loaded.lock().await;
         let root = self.root.clone();
-        let found = tokio::task::spawn_blocking(move || crate::places::find(&root)).await;
+        let is_known = !loaded.is_empty();
+        let found = tokio::task::spawn_blocking(move || {
+            // A disk that was unmounted is no wish to remove every sink.
+            if is_known && !root.is_dir() {
+                return Err(LoadError::Unreadable("the folder of all sinks is gone".to_owned()));
+            }
+            crate::places::find(&root)
+        });
+        let found = found.await;
         let mut report = LoadReport::default();
         let found = match found {
             Ok(Ok(found)) => found,
@@ -125,6 +133,7 @@ impl Folder {
                 Some(line)
             }
             Err(error) => {
+                let error = error.bounded();
                 // An incomplete file is looked at again, whether or not anybody says that it changed.
                 slot.stamps = matches!(error, LoadError::Refused(_)).then(|| place.stamps.clone());
                 if slot.complaint.as_ref() == Some(&error) {

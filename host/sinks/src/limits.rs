@@ -7,15 +7,22 @@ use crate::event::Class;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// Bytes of all `log.write` texts and fields and of all standard output of one call; what is over is dropped and said
-/// once. Ours: 100 lines of a terminal.
+/// Bytes that one call writes with `log.write`, and as many by standard output; what is over is dropped and said once.
+/// Ours: 100 lines of a terminal.
 pub const LOG_BYTES_MAX: usize = 16 * 1024;
+/// Bytes that a line counts for at least: what we write around it is longer than many a line. So one call makes at most 256
+/// lines. Ours.
+pub const LOG_LINE_BYTES_MIN: usize = 64;
+/// Bytes of the reason why a sink was not loaded: it may list names that the component made up. Ours: a screen.
+pub const REASON_BYTES_MAX: usize = 2_000;
 /// Bytes of guest text in a fault's detail, in our log and in a trace. Ours: one screen line.
 pub const DETAIL_BYTES_MAX: usize = 400;
 /// Bytes that `random.bytes` gives in one call; the contract's number.
 pub const RANDOM_BYTES_MAX: u32 = 4096;
 /// Bytes that WASI's random gives in one call. RUNTIME.
 pub const WASI_RANDOM_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes of one write to standard output; what WASI's own `blocking-write-and-flush` takes.
+pub const WASI_WRITE_BYTES_MAX: usize = 4096;
 /// Streams, pollables and the like that a guest may hold of WASI. RUNTIME.
 pub const WASI_RESOURCES_MAX: usize = 256;
 /// Handles that a component may hold. RUNTIME.
@@ -34,7 +41,7 @@ pub const VARIABLES_MAX: usize = 64;
 pub const VARIABLE_KEY_BYTES_MAX: usize = 128;
 /// Bytes of all variables of one installation in one message or session; they are written with every stage. Ours.
 pub const VARIABLE_BYTES_MAX: usize = 16 * 1024;
-/// Scores of one message. Ours: SpamAssassin-like systems have tens of classes, not hundreds.
+/// Scores of one message that its tenant sets, and as many that the operator does. Ours: SpamAssassin-like systems have tens of classes, not hundreds.
 pub const SCORES_MAX: usize = 64;
 /// Bytes of a word that a sink makes up. Ours: it becomes a label.
 pub const WORD_BYTES_MAX: usize = 64;
@@ -60,7 +67,10 @@ pub const STAGE_WAIT_MAX: Duration = Duration::from_secs(4 * 24 * 3600);
 pub const FAULT_WAIT: Duration = Duration::from_secs(300);
 /// Faults of one message, binding and digest in a row before the message is held (EVENTS, "Classes, budgets, faults").
 pub const STAGE_FAULTS_MAX: u32 = 5;
-/// Recipients of one message that a sink can bring it to. Ours: ten times RFC 5321 §4.5.3.1.8's minimum for a client.
+/// Decisions for single recipients in one message and event: a redirect makes a new recipient, which can be redirected.
+/// Ours: twice [`RECIPIENTS_MAX`].
+pub const DISPOSITIONS_MAX: usize = 2 * RECIPIENTS_MAX;
+/// Recipients of one message, its forks included, that a sink can bring it to. Ours: ten times RFC 5321 §4.5.3.1.8's minimum for a client.
 pub const RECIPIENTS_MAX: usize = 1_000;
 /// Size of a message whose bytes are all in memory, so that reading them may stay on the guest's fiber. The spool keeps
 /// up to 1 MiB of a body in memory.

@@ -2,6 +2,7 @@
 //! try once. Nothing on it can stop traffic, and nothing of it is seen before all of it is done.
 
 use std::collections::{BTreeSet, HashMap};
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 
@@ -23,6 +24,8 @@ use crate::load_error::LoadError;
 use crate::manifest::Manifest;
 use crate::places::{Place, Stamp};
 use crate::sinks::Sinks;
+use crate::trial::TrialError;
+use crate::verdict::FaultKind;
 
 /// Loads one sink after the other and shares compiled code between installations.
 pub(crate) struct Loader {
@@ -118,7 +121,12 @@ impl Loader {
     async fn tried(&self, installation: Installation) -> Result<Installation, LoadError> {
         let installation = Arc::new(installation);
         let trial = self.sinks.trial(&installation).await;
-        let trial = trial.map_err(|error| LoadError::Refused(one_line(&error.to_string())))?;
+        let trial = trial.map_err(|error| match &error {
+            TrialError::Fault { fault, .. } if fault.kind == FaultKind::NoPermit => {
+                LoadError::Busy(error.to_string())
+            }
+            _ => LoadError::Refused(one_line(&error.to_string())),
+        })?;
         let kept = || LoadError::Refused("its trial has not ended".to_owned());
         let mut installation = Arc::into_inner(installation).ok_or_else(kept)?;
         installation.command_verbs = trial.command_verbs;
@@ -192,7 +200,10 @@ fn read_whole(path: &Path, bytes_max: usize) -> Result<Vec<u8>, LoadError> {
         let sentence = format!("{} has {} bytes, {bytes_max} are allowed", name(path), before.len());
         return Err(LoadError::Refused(sentence));
     }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
+    // One byte more than allowed is enough to see that it grew.
+    let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)).map_err(unreadable)?;
     let after = path.metadata().map_err(unreadable)?;
     let is_same = Stamp::of(&before) == Stamp::of(&after) && usize::try_from(after.len()) == Ok(bytes.len());
     if is_same {

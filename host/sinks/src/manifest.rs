@@ -34,6 +34,8 @@ use crate::settings::SettingSchema;
 pub const MANIFEST_SECTION: &str = "sluice:manifest";
 /// Characters of a sink's name: it becomes a file name, a label and a part of ids. Ours; a DNS label has 63.
 pub const NAME_CHARACTERS_MAX: usize = 63;
+/// Characters of a description; it is shown on a terminal. Ours.
+pub const DESCRIPTION_CHARACTERS_MAX: usize = 400;
 /// Characters of a version. Ours.
 pub const VERSION_CHARACTERS_MAX: usize = 63;
 
@@ -93,6 +95,14 @@ impl Manifest {
         {
             return Err(format!("version is not 1 to {VERSION_CHARACTERS_MAX} printable characters"));
         }
+        let description = self.description.chars();
+        if description.clone().count() > DESCRIPTION_CHARACTERS_MAX
+            || description.clone().any(char::is_control)
+        {
+            return Err(format!(
+                "description is not one line of up to {DESCRIPTION_CHARACTERS_MAX} characters"
+            ));
+        }
         for (key, setting) in &self.settings {
             setting.check().map_err(|problem| format!("setting `{key}`: {problem}"))?;
         }
@@ -149,7 +159,7 @@ impl<'de> Deserialize<'de> for EventName {
 
 #[cfg(test)]
 mod tests {
-    use super::{Manifest, VERSION_CHARACTERS_MAX, is_name};
+    use super::{DESCRIPTION_CHARACTERS_MAX, Manifest, VERSION_CHARACTERS_MAX, is_name};
     use crate::binding::Tier;
     use crate::capability::Capability;
     use crate::event::EventKind;
@@ -204,6 +214,13 @@ mod tests {
         let longest = "1".repeat(VERSION_CHARACTERS_MAX);
         assert!(Manifest::parse(&format!("name = 'a'\nversion = '{longest}'")).is_ok());
         check_refused(&format!("name = 'a'\nversion = '{longest}1'"), "version is not 1 to 63 printable");
+        let control = "name = 'a'\nversion = '1'\ndescription = \"a\\u001b[2J\"";
+        check_refused(control, "description is not one line of up to 400");
+        let long = "d".repeat(DESCRIPTION_CHARACTERS_MAX + 1);
+        check_refused(
+            &format!("name = 'a'\nversion = '1'\ndescription = '{long}'"),
+            "description is not one line",
+        );
         check_refused("name = 'a'\nversion = '1'\ncapabilities = ['ftp']", "line 3");
         check_refused(
             "name = 'a'\nversion = '1'\ncapabilities = ['ftp']",

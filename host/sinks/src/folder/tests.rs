@@ -254,4 +254,9 @@ async fn a_folder_that_cannot_be_read_drops_nothing() {
     std::fs::write(&operator, "a file where a folder was").unwrap();
     scene.complaint("sinks failed: can't be read").await;
     assert_eq!(scene.running(None), ["operator/a/on-transaction-end"]);
+    let (root, moved) = (scene.root.path().to_owned(), scene.root.path().with_extension("moved"));
+    std::fs::rename(&root, &moved).unwrap();
+    scene.complaint("sinks failed: can't be read: the folder of all sinks is gone").await;
+    std::fs::rename(&moved, &root).unwrap();
+    assert_eq!(scene.running(None), ["operator/a/on-transaction-end"]);
 }
