@@ -4,7 +4,8 @@ use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use crate::convert::{Illegal, for_log};
 use crate::limits::DETAIL_BYTES_MAX;
-use crate::state::{State, Stop};
+use crate::state::State;
+use crate::toll::Stop;
 use crate::verdict::{Fault, FaultKind};
 
 /// What the engine says when one host call copies more than its limit; it has no type for it.

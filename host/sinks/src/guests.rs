@@ -34,6 +34,10 @@ impl Domains for World {
     }
 }
 
+/// What of WASI a test imports.
+const RANDOM: &str = "package wasi:random@0.2.6;
+    interface random { get-random-bytes: func(len: u64) -> list<u8>; }";
+
 /// A component that exports the event; `imports` are WIT items, `core` the inside of a core module. It has a memory, an
 /// allocator that only grows, and `$verdict`, which writes a case without payload and returns where.
 pub(crate) fn component(event: EventKind, imports: &str, core: &str) -> Vec<u8> {
@@ -53,6 +57,7 @@ pub(crate) fn component(event: EventKind, imports: &str, core: &str) -> Vec<u8> 
     );
     let mut resolve = Resolve::default();
     resolve.push_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit")).unwrap();
+    resolve.push_str("random.wit", RANDOM).unwrap();
     let guest =
         resolve.push_str("guest.wit", &format!("package test:guest; world guest {{ {world} }}")).unwrap();
     let world = resolve.select_world(&[guest], None).unwrap();

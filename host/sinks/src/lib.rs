@@ -53,6 +53,7 @@ mod state;
 pub mod subject;
 #[cfg(test)]
 mod testing;
+mod toll;
 mod trial;
 pub mod verdict;
 pub mod watch;

@@ -7,18 +7,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
-use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::convert::for_log;
 use crate::event::EventKind;
-use crate::limits::{LOG_BYTES_MAX, WASI_RANDOM_BYTES_MAX, WASI_RESOURCES_MAX};
+use crate::limits::{
+    LOG_BYTES_MAX, LOG_LINE_BYTES_MIN, WASI_RANDOM_BYTES_MAX, WASI_RESOURCES_MAX, WASI_WRITE_BYTES_MAX,
+};
 use crate::state::State;
 
 /// The WASI of one call.
@@ -87,7 +90,51 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     cli::terminal_output::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)?;
     cli::terminal_stdin::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)?;
     cli::terminal_stdout::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)?;
-    cli::terminal_stderr::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)
+    cli::terminal_stderr::add_to_linker::<State, WasiCli>(linker, WasiCliView::cli)?;
+    charge_for_work(linker)
+}
+
+/// Fuel of a random byte: a generator takes longer for one than a copy.
+const RANDOM_FUEL_PER_BYTE: u64 = 4;
+/// Fuel of a pollable in a list: each is looked up in two maps.
+const POLL_FUEL: u64 = 64;
+
+/// What of WASI works by the byte, or by the item of a list, costs fuel and gives the thread away, as our own imports do.
+fn charge_for_work(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    linker.instance("wasi:random/random@0.2.12")?.func_wrap_async(
+        "get-random-bytes",
+        |mut store: StoreContextMut<'_, State>, (length,): (u64,)| {
+            Box::new(async move {
+                let state = store.data_mut();
+                state.charge(length.saturating_mul(RANDOM_FUEL_PER_BYTE)).await?;
+                Ok((random::random::Host::get_random_bytes(state.ctx().ctx.random(), length)?,))
+            })
+        },
+    )?;
+    linker.instance("wasi:random/insecure@0.2.12")?.func_wrap_async(
+        "get-insecure-random-bytes",
+        |mut store: StoreContextMut<'_, State>, (length,): (u64,)| {
+            Box::new(async move {
+                let state = store.data_mut();
+                state.charge(length.saturating_mul(RANDOM_FUEL_PER_BYTE)).await?;
+                Ok((random::insecure::Host::get_insecure_random_bytes(state.ctx().ctx.random(), length)?,))
+            })
+        },
+    )?;
+    linker.instance("wasi:io/poll@0.2.12")?.func_wrap_async(
+        "poll",
+        |mut store: StoreContextMut<'_, State>, (all,): (Vec<Resource<DynPollable>>,)| {
+            Box::new(async move {
+                let state = store.data_mut();
+                let items = u64::try_from(all.len()).unwrap_or(u64::MAX);
+                state.charge(items.saturating_mul(POLL_FUEL)).await?;
+                Ok((io::poll::Host::poll(state.ctx().table, all).await?,))
+            })
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 /// Standard output and error together.
@@ -110,23 +157,28 @@ impl Output {
 impl Lines {
     /// Takes what is within the limit; the rest is dropped, and that is said once.
     fn write(&mut self, bytes: &[u8]) {
-        let kept = bytes.get(..self.bytes_left.min(bytes.len())).unwrap_or_default();
-        for byte in kept {
+        for byte in bytes {
+            if self.bytes_left == 0 {
+                return;
+            }
+            self.bytes_left -= 1;
             match byte {
                 b'\n' => self.end_line(),
                 other => self.line.push(*other),
             }
-        }
-        let was_open = self.bytes_left > 0;
-        self.bytes_left -= kept.len();
-        if was_open && self.bytes_left == 0 {
+            if self.bytes_left > 0 {
+                continue;
+            }
             self.end_line();
             tracing::warn!(sink = %self.installation, event = self.event.name(), limit = LOG_BYTES_MAX, "output of the sink cut");
         }
     }
 
+    /// A short line counts for more than its bytes.
     fn end_line(&mut self) {
         if !self.line.is_empty() {
+            let short_of = LOG_LINE_BYTES_MIN.saturating_sub(self.line.len());
+            self.bytes_left = self.bytes_left.saturating_sub(short_of);
             let text = for_log(&String::from_utf8_lossy(&self.line), LOG_BYTES_MAX);
             tracing::info!(target: "sinks::output", sink = %self.installation, event = self.event.name(), "{text}");
             self.line.clear();
@@ -153,6 +205,9 @@ impl StdoutStream for Output {
 
 impl OutputStream for Output {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > WASI_WRITE_BYTES_MAX {
+            return Err(StreamError::trap("more was written than `check-write` allows"));
+        }
         self.lines().write(&bytes);
         Ok(())
     }
@@ -162,7 +217,7 @@ impl OutputStream for Output {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(LOG_BYTES_MAX)
+        Ok(WASI_WRITE_BYTES_MAX)
     }
 }
 
@@ -175,7 +230,7 @@ impl Pollable for Output {
 mod tests {
     use super::Lines;
     use crate::event::EventKind;
-    use crate::limits::LOG_BYTES_MAX;
+    use crate::limits::{LOG_BYTES_MAX, LOG_LINE_BYTES_MIN};
 
     #[test]
     fn output_ends_at_its_limit() {
@@ -191,5 +246,19 @@ mod tests {
         assert_eq!((lines.bytes_left, lines.line.len()), (0, 0));
         lines.write(b"never");
         assert!(lines.line.is_empty());
+    }
+
+    #[test]
+    fn short_lines_end_at_their_number() {
+        let mut lines = Lines {
+            installation: "acme/loud".into(),
+            event: EventKind::Data,
+            line: Vec::new(),
+            bytes_left: LOG_BYTES_MAX,
+        };
+        lines.write(&b"x\n".repeat(LOG_BYTES_MAX / LOG_LINE_BYTES_MIN - 10));
+        assert!(lines.bytes_left > 0);
+        lines.write(&b"x\n".repeat(10));
+        assert_eq!(lines.bytes_left, 0);
     }
 }

@@ -14,7 +14,8 @@ use crate::lift::{Pause, Said};
 use crate::limits::{DETAIL_BYTES_MAX, FAULT_WAIT, Limits, STAGE_FAULTS_MAX};
 use crate::subject::Subject;
 use crate::verdict::{
-    Call, Deferral, Edits, Fault, Merge, Outcome, StageVerdict, Strictness, Verdict, gate_strictness,
+    Call, Deferral, Edits, Fault, FaultKind, Merge, Outcome, StageVerdict, Strictness, Verdict,
+    gate_strictness,
 };
 
 /// The word of what the host says for a sink that faulted.
@@ -241,7 +242,7 @@ impl<'a> Round<'a> {
             if binding.on_fault.is_allowed(kind) { binding.on_fault } else { OnFault::default_of(kind) };
         let verdict = match (kind.class(), on_fault) {
             (_, OnFault::Skip) => silence(kind),
-            (Class::Stage, _) => Verdict::Stage(self.fault_pause(binding)),
+            (Class::Stage, _) => Verdict::Stage(self.fault_pause(binding, fault.kind)),
             (_, OnFault::Defer) => Verdict::Gate(smtp::Verdict::Defer(fault_refusal())),
             (_, OnFault::Reject) => Verdict::Gate(smtp::Verdict::Reject(fault_refusal())),
             (_, OnFault::Quarantine) => Verdict::Gate(smtp::Verdict::Quarantine(FAULT_REASON.to_owned())),
@@ -267,13 +268,15 @@ impl<'a> Round<'a> {
         self.add(binding, verdict, before)
     }
 
-    /// A stage waits for the sink to be mended, and is held when that takes too many tries.
-    fn fault_pause(&mut self, binding: &Binding) -> StageVerdict {
+    /// A stage waits for the sink to be mended, and is held when that takes too many tries. That there was no place for it
+    /// is no fault of the sink, and passes.
+    fn fault_pause(&mut self, binding: &Binding, kind: FaultKind) -> StageVerdict {
         let previous = self.previous(binding);
         let digest = binding.installation.artifact.digest_prefix();
         let before = previous.as_ref().filter(|one| one.digest == *digest).map_or(0, |one| one.faults);
         let state = previous.map(|one| one.state).unwrap_or_default();
-        let deferral = self.deferral(binding, state, before.saturating_add(1));
+        let deferral =
+            self.deferral(binding, state, before.saturating_add(u32::from(kind != FaultKind::NoPermit)));
         let reason = FAULT_REASON.to_owned();
         if deferral.faults >= STAGE_FAULTS_MAX {
             tracing::error!(sink = %binding.installation.id, event_id = %self.subject.event_id, faults = deferral.faults, "message held");

@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) branches: Branches,
     /// Fuel for work that the host did by the byte.
     pub(crate) debt: u64,
+    /// That part of it since the host last gave its thread to others.
+    pub(crate) debt_since_yield: u64,
     pub(crate) log_bytes_left: usize,
     pub(crate) metric_samples_left: usize,
     /// Made when the guest first asks for it: most calls never do.
@@ -64,14 +66,6 @@ pub(crate) struct Branch {
     pub(crate) dispositions: Vec<Disposition>,
 }
 
-/// Why the host will not go on with a call; it traps.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Stop {
-    /// Work by the byte used up the fuel.
-    #[error("all fuel consumed by what the host did for the guest")]
-    OutOfFuel,
-}
-
 impl State {
     pub(crate) fn new(subject: Subject, call: Frame) -> Self {
         let limiter = Limiter::new(call.budget.memory_bytes);
@@ -82,25 +76,11 @@ impl State {
             blobs: Blobs::default(),
             branches: Branches::default(),
             debt: 0,
+            debt_since_yield: 0,
             log_bytes_left: LOG_BYTES_MAX,
             metric_samples_left: METRIC_SAMPLES_MAX,
             wasi: None,
         }
-    }
-
-    /// Fuel for work that grows with bytes. The guest's own fuel is counted by the engine, so both are added when the call
-    /// ends; here only what the host alone did is stopped, which bounds the work by twice the budget.
-    pub(crate) fn charge(&mut self, bytes: u64) -> wasmtime::Result<()> {
-        self.debt = self.debt.saturating_add(bytes);
-        if self.debt > self.call.budget.fuel {
-            return Err(wasmtime::Error::new(Stop::OutOfFuel));
-        }
-        Ok(())
-    }
-
-    /// The same for what lies in memory.
-    pub(crate) fn charge_length(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        self.charge(u64::try_from(bytes).unwrap_or(u64::MAX))
     }
 
     /// Whether enough of the wall clock is left to begin something slow, so that the guest can still decide: a tenth of it,
@@ -126,14 +106,15 @@ impl State {
             dispositions: subject.dispositions.clone(),
         }
     }
+}
 
-    /// Makes a branch the current message.
-    pub(crate) fn take_up(&mut self, branch: Branch) {
-        let subject = &mut self.subject;
-        subject.envelope = branch.envelope;
-        subject.draft = branch.draft;
-        subject.variables = branch.variables;
-        subject.scores = branch.scores;
-        subject.dispositions = branch.dispositions;
+impl Branch {
+    /// Makes a branch the current message, and keeps what that was.
+    pub(crate) fn exchange(&mut self, subject: &mut Subject) {
+        std::mem::swap(&mut subject.envelope, &mut self.envelope);
+        std::mem::swap(&mut subject.draft, &mut self.draft);
+        std::mem::swap(&mut subject.variables, &mut self.variables);
+        std::mem::swap(&mut subject.scores, &mut self.scores);
+        std::mem::swap(&mut subject.dispositions, &mut self.dispositions);
     }
 }

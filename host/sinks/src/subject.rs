@@ -270,6 +270,9 @@ impl Variables {
     }
 }
 
+/// What the names of scores begin with that operators' sinks set.
+pub(crate) const OPERATOR_SCORE: &str = "operator.";
+
 /// Scores of one message, shared between the sinks of a tenant. A clone shares until it is changed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -299,7 +302,10 @@ impl Scores {
         if name.len() > WORD_BYTES_MAX {
             return Err(QuotaError::TooLarge);
         }
-        if self.0.len() >= SCORES_MAX && !self.0.contains_key(name) {
+        // A tenant must not leave the operator no room.
+        let is_operators = |name: &str| name.starts_with(OPERATOR_SCORE);
+        let same = self.0.keys().filter(|known| is_operators(known) == is_operators(name)).count();
+        if same >= SCORES_MAX && !self.0.contains_key(name) {
             return Err(QuotaError::Exceeded);
         }
         Arc::make_mut(&mut self.0).insert(name.to_owned(), value);
@@ -392,6 +398,10 @@ mod tests {
             scores.set(&number.to_string(), 1.0).unwrap();
         }
         assert_eq!(scores.set("more", 1.0), Err(QuotaError::Exceeded));
+        for number in 0..SCORES_MAX {
+            scores.set(&format!("operator.{number}"), 1.0).expect("the operator's room is its own");
+        }
+        assert_eq!(scores.set("operator.more", 1.0), Err(QuotaError::Exceeded));
         scores.set("0", 2.0).unwrap();
         assert_eq!(scores.value("0"), Some(2.0));
     }

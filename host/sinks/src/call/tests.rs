@@ -1,6 +1,7 @@
 //! Guests that misbehave: each gets its fault's answer, changes nothing, and leaves the next call alone.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use smtp::{Envelope, Gate, Mailbox, Verdict};
@@ -112,6 +113,92 @@ async fn work_of_the_host_by_the_byte_burns_the_guests_fuel() {
     assert!((655_360..700_000).contains(&enough.calls[0].fuel), "{:?}", enough.calls);
     let few = Overrides { fuel: Some(400_000), ..Overrides::default() };
     check_fault(guest, few, FaultKind::OutOfFuel).await;
+}
+
+const METRICS: &str = r#"(import "sluice:sink/metrics@0.1.0" "count" (func $count (param i32 i32 i32)))"#;
+
+#[tokio::test]
+async fn work_of_the_host_gives_the_thread_to_others() {
+    // Fifty names of a MiB, which the host copies and checks: the guest itself burns a few hundred of fuel.
+    let body = "(local $n i32)
+                (drop (memory.grow (i32.const 32)))
+                (loop
+                    (call $count (i32.const 0) (i32.const 1048576) (i32.const 1))
+                    (local.set $n (i32.add (local.get $n) (i32.const 1)))
+                    (br_if 0 (i32.lt_u (local.get $n) (i32.const 50))))
+                (call $verdict (i32.const 0))";
+    let core = format!("{METRICS} {}", handle(DATA, body));
+    let guest = component(DATA, "import sluice:sink/metrics@0.1.0;", &core);
+    let turns = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&turns);
+    let others = tokio::spawn(async move {
+        loop {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    let outcome = fire(&guest, Overrides::default()).await;
+    others.abort();
+    assert_eq!(faults(&outcome), []);
+    assert!(turns.load(Ordering::Relaxed) >= 50, "{turns:?}");
+    let few = Overrides { fuel: Some(10 << 20), ..Overrides::default() };
+    check_fault(guest, few, FaultKind::OutOfFuel).await;
+}
+
+#[tokio::test]
+async fn random_bytes_of_wasi_burn_fuel_too() {
+    let core = format!(
+        r#"(import "wasi:random/random@0.2.6" "get-random-bytes" (func $random (param i64 i32))) {}"#,
+        handle(
+            DATA,
+            "(loop (global.set $heap (i32.const 65536))
+                (call $random (i64.const 32768) (i32.const 256)) (br 0)) (unreachable)"
+        )
+    );
+    let import = "import wasi:random/random@0.2.6;";
+    check_fault(component(DATA, import, &core), Overrides::default(), FaultKind::OutOfFuel).await;
+}
+
+/// Counts the lines of sinks.
+struct Lines(Arc<AtomicU32>);
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        if event.metadata().target() == "sinks::log" {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn a_line_that_says_nothing_is_a_line_of_the_log_too() {
+    let body = "(local $n i32)
+                (loop
+                    (call $log (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+                    (local.set $n (i32.add (local.get $n) (i32.const 1)))
+                    (br_if 0 (i32.lt_u (local.get $n) (i32.const 1000))))
+                (call $verdict (i32.const 0))";
+    let guest = component(DATA, "import sluice:sink/log@0.1.0;", &format!("{LOG} {}", handle(DATA, body)));
+    let lines = Arc::new(AtomicU32::new(0));
+    let _guard = tracing::subscriber::set_default(Lines(Arc::clone(&lines)));
+    assert_eq!(faults(&fire(&guest, Overrides::default()).await), []);
+    assert_eq!(lines.load(Ordering::Relaxed), 256);
 }
 
 #[tokio::test]

@@ -55,13 +55,13 @@ impl Blobs {
 }
 
 impl Host for State {
-    fn create(&mut self, bytes: Vec<u8>) -> Answer<u32> {
-        self.charge_length(bytes.len())?;
+    async fn create(&mut self, bytes: Vec<u8>) -> Answer<u32> {
+        self.charge_length(bytes.len()).await?;
         Ok(self.blobs.add(bytes.into()))
     }
 
-    fn append(&mut self, id: u32, bytes: Vec<u8>) -> Answer<()> {
-        self.charge_length(bytes.len())?;
+    async fn append(&mut self, id: u32, bytes: Vec<u8>) -> Answer<()> {
+        self.charge_length(bytes.len()).await?;
         Ok(self.blobs.append(id, &bytes))
     }
 
@@ -76,14 +76,14 @@ impl Host for State {
         Ok(self.blobs.bytes(id).map(|bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX)))
     }
 
-    fn read(&mut self, id: u32, offset: u32, length: u32) -> Answer<Vec<u8>> {
+    async fn read(&mut self, id: u32, offset: u32, length: u32) -> Answer<Vec<u8>> {
         let slice = self.blobs.bytes(id).map(|bytes| {
             let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
             let length = usize::try_from(length.min(READ_BYTES_MAX)).unwrap_or_default();
             let end = start.saturating_add(length).min(bytes.len());
             bytes.get(start..end).unwrap_or_default().to_vec()
         });
-        self.charge_length(slice.as_ref().map_or(0, Vec::len))?;
+        self.charge_length(slice.as_ref().map_or(0, Vec::len)).await?;
         Ok(slice)
     }
 }

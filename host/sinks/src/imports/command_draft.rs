@@ -14,15 +14,18 @@ impl Host for State {
         Ok(Vec::new())
     }
 
-    fn set_parameter(&mut self, _keyword: String, _value: Option<String>) -> Answer<()> {
+    async fn set_parameter(&mut self, keyword: String, value: Option<String>) -> Answer<()> {
+        self.toll(&[&keyword, &value]).await?;
         Ok(Err(Error::NotPermitted))
     }
 
-    fn remove_parameter(&mut self, _keyword: String) -> Answer<()> {
+    async fn remove_parameter(&mut self, keyword: String) -> Answer<()> {
+        self.toll(&[&keyword]).await?;
         Ok(Err(Error::NotPermitted))
     }
 
-    fn send_first(&mut self, _verb: String, _argument: String, _payload: Option<Vec<u8>>) -> Answer<()> {
+    async fn send_first(&mut self, verb: String, argument: String, payload: Option<Vec<u8>>) -> Answer<()> {
+        self.toll(&[&verb, &argument, &payload]).await?;
         Ok(Err(Error::NotPermitted))
     }
 }

@@ -35,7 +35,8 @@ impl Host for State {
         Ok(self.offers().map(keywords).unwrap_or_default())
     }
 
-    fn offer(&mut self, keyword: String, arguments: Option<String>) -> Answer<()> {
+    async fn offer(&mut self, keyword: String, arguments: Option<String>) -> Answer<()> {
+        self.toll(&[&keyword, &arguments]).await?;
         // A keyword promises verbs, and somebody must answer them.
         if !self.call.installation.artifact.exports(EventKind::InboundCommand) {
             return Ok(Err(Error::NotPermitted));
@@ -43,7 +44,8 @@ impl Host for State {
         Ok(self.offers().and_then(|offers| Ok(offers.offer(&keyword, arguments.as_deref())?)))
     }
 
-    fn offer_parameter(&mut self, verb: String, keyword: String) -> Answer<()> {
+    async fn offer_parameter(&mut self, verb: String, keyword: String) -> Answer<()> {
+        self.toll(&[&verb, &keyword]).await?;
         let verb = match verb.to_ascii_uppercase().as_str() {
             "MAIL" => ParameterVerb::Mail,
             "RCPT" => ParameterVerb::Rcpt,
@@ -52,7 +54,8 @@ impl Host for State {
         Ok(self.offers().and_then(|offers| Ok(offers.offer_parameter(verb, &keyword)?)))
     }
 
-    fn hide(&mut self, keyword: String) -> Answer<()> {
+    async fn hide(&mut self, keyword: String) -> Answer<()> {
+        self.toll(&[&keyword]).await?;
         Ok(self.offers().and_then(|offers| Ok(offers.hide(&keyword)?)))
     }
 }

@@ -10,7 +10,7 @@ use crate::bindings::sluice::sink::envelope_draft::Host;
 use crate::bindings::sluice::sink::types::{Address, Error, Notify, Reply, ReversePath};
 use crate::capability::Capability;
 use crate::convert::{lift_address, lift_notify, lift_reply_of, lift_timestamp, lift_word};
-use crate::limits::{RECIPIENTS_MAX, REDIRECT_MAX, SIBLINGS_MAX};
+use crate::limits::{DISPOSITIONS_MAX, RECIPIENTS_MAX, REDIRECT_MAX, SIBLINGS_MAX};
 use crate::state::State;
 use crate::subject::{Disposition, Fate};
 
@@ -68,12 +68,28 @@ impl State {
         RecipientId([Some(own), forked, siblings, branches, decided].into_iter().flatten().max().unwrap_or(0))
     }
 
+    /// Of the message and of all that were forked from it: forks must not multiply what one message may have.
+    fn recipients(&self) -> usize {
+        let count = |envelope: &Envelope| envelope.recipients.len();
+        let selected = self.branches.selected;
+        let aside = self.branches.all.iter().enumerate().filter(|(number, _)| *number != selected);
+        let aside = aside.filter_map(|(_, branch)| branch.envelope.as_deref().map(count)).sum::<usize>();
+        let forked = self.subject.siblings.iter().map(|sibling| count(&sibling.envelope)).sum::<usize>();
+        self.subject.envelope.as_deref().map_or(0, count) + aside + forked
+    }
+
+    /// Writes down what was decided for a recipient.
+    fn dispose(&mut self, recipient: RecipientId, fate: Fate) {
+        let by = Arc::clone(&self.call.installation.id);
+        self.subject.dispositions.push(Disposition { recipient, fate, by });
+    }
+
     fn add(&mut self, address: Mailbox, like: impl FnOnce(&mut Recipient)) -> Result<RecipientId, Error> {
-        let id = self.unused_recipient();
-        let envelope = self.edited()?;
-        if envelope.recipients.len() >= RECIPIENTS_MAX {
+        if self.recipients() >= RECIPIENTS_MAX {
             return Err(Error::QuotaExceeded);
         }
+        let id = self.unused_recipient();
+        let envelope = self.edited()?;
         let mut recipient = Recipient::new(id, address);
         like(&mut recipient);
         envelope.recipients.push(recipient);
@@ -84,6 +100,9 @@ impl State {
     fn pending(&self, id: RecipientId) -> Result<&Recipient, Error> {
         let recipient = self.subject.envelope.as_ref().and_then(|envelope| envelope.recipient(id));
         let recipient = recipient.ok_or(Error::NotFound)?;
+        if self.subject.dispositions.len() >= DISPOSITIONS_MAX {
+            return Err(Error::QuotaExceeded);
+        }
         match recipient.state {
             RecipientState::Pending => Ok(recipient),
             _ => Err(Error::InvalidArgument("that recipient's fate is decided".to_owned())),
@@ -98,8 +117,7 @@ impl State {
                 recipient.state = state;
             }
         }
-        let by = Arc::clone(&self.call.installation.id);
-        self.subject.dispositions.push(Disposition { recipient: id, fate, by });
+        self.dispose(id, fate);
         Ok(())
     }
 
@@ -119,12 +137,7 @@ impl State {
             })?);
         }
         self.edited()?.recipients.retain(|recipient| recipient.id != id);
-        let by = Arc::clone(&self.call.installation.id);
-        self.subject.dispositions.push(Disposition {
-            recipient: id,
-            fate: Fate::Redirect(added.clone()),
-            by,
-        });
+        self.dispose(id, Fate::Redirect(added.clone()));
         Ok(added.into_iter().map(|id| id.0).collect())
     }
 
@@ -163,23 +176,27 @@ impl State {
         if self.branches.all.is_empty() && number == 0 {
             return Ok(());
         }
-        let next = self.branches.all.get(number).cloned().ok_or(Error::NotFound)?;
+        if number >= self.branches.all.len() {
+            return Err(Error::NotFound);
+        }
         let selected = self.branches.selected;
         if selected == number {
             return Ok(());
         }
-        let current = self.branch();
-        if let Some(place) = self.branches.all.get_mut(selected) {
-            *place = current;
+        // Exchanged, not copied: a sink may go to and fro as often as it likes.
+        for place in [selected, number] {
+            if let Some(branch) = self.branches.all.get_mut(place) {
+                branch.exchange(&mut self.subject);
+            }
         }
-        self.take_up(next);
         self.branches.selected = number;
         Ok(())
     }
 }
 
 impl Host for State {
-    fn set_mail_from(&mut self, path: ReversePath) -> Answer<()> {
+    async fn set_mail_from(&mut self, path: ReversePath) -> Answer<()> {
+        self.toll(&[&path]).await?;
         Ok(self.allow(Edit::ReversePath).and_then(|()| {
             let path = match &path {
                 ReversePath::Null => smtp::ReversePath::Null,
@@ -190,7 +207,8 @@ impl Host for State {
         }))
     }
 
-    fn add_recipient(&mut self, address: Address, notify: Notify) -> Answer<u32> {
+    async fn add_recipient(&mut self, address: Address, notify: Notify) -> Answer<u32> {
+        self.toll(&[&address]).await?;
         Ok(self.allow(Edit::NewRecipients).and_then(|()| {
             let mailbox = self.reachable(&address)?;
             let notify = lift_notify(notify)?;
@@ -198,32 +216,37 @@ impl Host for State {
         }))
     }
 
-    fn redirect(&mut self, id: u32, to: Vec<Address>) -> Answer<Vec<u32>> {
+    async fn redirect(&mut self, id: u32, to: Vec<Address>) -> Answer<Vec<u32>> {
+        self.toll(&[&to]).await?;
         Ok(self.redirect_to(RecipientId(id), &to))
     }
 
-    fn defer(&mut self, id: u32, reply: Option<Reply>) -> Answer<()> {
+    async fn defer(&mut self, id: u32, reply: Option<Reply>) -> Answer<()> {
+        self.toll(&[&reply]).await?;
         Ok(self.allow(Edit::Fate).and_then(|()| {
             let reply = reply.as_ref().map(|reply| lift_reply_of(reply, 4)).transpose()?;
             self.decide(RecipientId(id), RecipientState::Deferred, Fate::Defer(reply))
         }))
     }
 
-    fn reject(&mut self, id: u32, reply: Option<Reply>) -> Answer<()> {
+    async fn reject(&mut self, id: u32, reply: Option<Reply>) -> Answer<()> {
+        self.toll(&[&reply]).await?;
         Ok(self.allow(Edit::Fate).and_then(|()| {
             let reply = reply.as_ref().map(|reply| lift_reply_of(reply, 5)).transpose()?;
             self.decide(RecipientId(id), RecipientState::Failed, Fate::Reject(reply))
         }))
     }
 
-    fn quarantine(&mut self, id: u32, reason: String) -> Answer<()> {
+    async fn quarantine(&mut self, id: u32, reason: String) -> Answer<()> {
+        self.toll(&[&reason]).await?;
         Ok(self.allow(Edit::Fate).and_then(|()| {
             let reason = lift_word(reason)?;
             self.decide(RecipientId(id), RecipientState::Quarantined, Fate::Quarantine(reason))
         }))
     }
 
-    fn discard(&mut self, id: u32, reason: String) -> Answer<()> {
+    async fn discard(&mut self, id: u32, reason: String) -> Answer<()> {
+        self.toll(&[&reason]).await?;
         let id = RecipientId(id);
         Ok(self.allow(Edit::Discard(id)).and_then(|()| {
             let reason = lift_word(reason)?;
@@ -249,7 +272,8 @@ impl Host for State {
         }))
     }
 
-    fn fork(&mut self, ids: Vec<u32>) -> Answer<u32> {
+    async fn fork(&mut self, ids: Vec<u32>) -> Answer<u32> {
+        self.toll(&[&ids]).await?;
         Ok(self.fork_off(&ids))
     }
 

@@ -12,7 +12,7 @@ use crate::bindings::sluice::sink::message::{Field, Found, Host, Mailbox as Name
 use crate::bindings::sluice::sink::types::{Address, AuthResult, Error};
 use crate::limits::{INLINE_BYTES_MAX, READ_BYTES_MAX};
 use crate::state::State;
-use crate::subject::MessageFacts;
+use crate::subject::{MessageFacts, OPERATOR_SCORE};
 
 /// Whether something must not run on the fiber even if the view is there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,9 +39,9 @@ impl State {
         }
     }
 
-    fn charge_header(&mut self) -> wasmtime::Result<()> {
+    async fn charge_header(&mut self) -> wasmtime::Result<()> {
         let bytes = self.content().map_or(0, Draft::header_size);
-        self.charge(bytes)
+        self.charge(bytes).await
     }
 
     /// Runs work on the content where it may run. The MIME view is built by the first that needs it, and shared.
@@ -67,16 +67,16 @@ impl State {
 
     /// Charges for building the view, and for all bytes of a part.
     async fn charge_part(&mut self, part: u32) -> Answer<()> {
-        self.charge_view()?;
+        self.charge_view().await?;
         match self.work(Work::Light, move |draft| draft.part_size(PartId(part))).await? {
-            Ok(bytes) => self.charge(bytes).map(Ok),
+            Ok(bytes) => self.charge(bytes).await.map(Ok),
             Err(error) => Ok(Err(error)),
         }
     }
 
-    fn charge_view(&mut self) -> wasmtime::Result<()> {
+    async fn charge_view(&mut self) -> wasmtime::Result<()> {
         let bytes = self.content().map_or(0, Draft::mime_cost);
-        self.charge(bytes)
+        self.charge(bytes).await
     }
 
     /// All bytes of a part, for a blob.
@@ -138,25 +138,28 @@ impl Host for State {
         Ok(Vec::new())
     }
 
-    fn fields(&mut self) -> wasmtime::Result<Vec<Field>> {
-        self.charge_header()?;
+    async fn fields(&mut self) -> wasmtime::Result<Vec<Field>> {
+        self.charge_header().await?;
         let copy =
             |field: message::Field<'_>| Field { name: field.name.to_owned(), value: field.value.to_vec() };
         Ok(self.content().map(|draft| draft.fields().map(copy).collect()).unwrap_or_default())
     }
 
-    fn header(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        self.charge_header()?;
+    async fn header(&mut self, name: String) -> wasmtime::Result<Option<String>> {
+        self.toll(&[&name]).await?;
+        self.charge_header().await?;
         Ok(self.content().and_then(|draft| draft.header(&name)))
     }
 
-    fn header_values(&mut self, name: String) -> wasmtime::Result<Vec<String>> {
-        self.charge_header()?;
+    async fn header_values(&mut self, name: String) -> wasmtime::Result<Vec<String>> {
+        self.toll(&[&name]).await?;
+        self.charge_header().await?;
         Ok(self.content().map(|draft| draft.header_values(&name)).unwrap_or_default())
     }
 
     async fn header_mailboxes(&mut self, name: String) -> wasmtime::Result<Vec<Named>> {
-        self.charge_header()?;
+        self.toll(&[&name]).await?;
+        self.charge_header().await?;
         let found = self.work(Work::Deep, move |draft| Ok(draft.header_mailboxes(&name))).await?;
         let tell = |one: message::NamedMailbox| {
             // In a header a domain may be anything; the canonical form where there is one.
@@ -168,7 +171,7 @@ impl Host for State {
     }
 
     async fn parts(&mut self) -> wasmtime::Result<Vec<Part>> {
-        self.charge_view()?;
+        self.charge_view().await?;
         let parts = self.work(Work::Light, Draft::parts).await?;
         let tell = |part: message::Part| Part {
             id: part.id.0,
@@ -181,34 +184,41 @@ impl Host for State {
     }
 
     async fn part_header(&mut self, part: u32, name: String) -> wasmtime::Result<Option<String>> {
-        self.charge_view()?;
-        self.charge_header()?;
+        self.toll(&[&name]).await?;
+        self.charge_view().await?;
+        self.charge_header().await?;
         let found = self.work(Work::Light, move |draft| draft.part_header(PartId(part), &name)).await?;
         Ok(found.ok().flatten())
     }
 
     async fn part_traits(&mut self, part: u32) -> wasmtime::Result<Vec<String>> {
-        self.charge_view()?;
+        self.charge_view().await?;
         let traits = self.work(Work::Light, move |draft| draft.part_traits(PartId(part))).await?;
         Ok(traits.unwrap_or_default().into_iter().map(|one| one.word().to_owned()).collect())
     }
 
     async fn read_part(&mut self, part: u32, offset: u32, length: u32) -> Answer<Vec<u8>> {
-        self.charge_view()?;
-        self.charge_length(window(length))?;
+        self.charge_view().await?;
+        self.charge_length(window(length)).await?;
         let read = move |draft: &Draft| draft.read_part(PartId(part), offset.into(), window(length));
         Ok(self.work(Work::Light, read).await?.map(|bytes| bytes.to_vec()))
     }
 
     async fn read_text(&mut self, part: u32, offset: u32, length: u32) -> Answer<String> {
-        self.charge_view()?;
-        self.charge_length(window(length))?;
+        // Of the raw message all bytes are looked at, however few are wanted.
+        if part == 0 {
+            let bytes = self.content().map_or(0, Draft::size);
+            self.charge(bytes).await?;
+        } else {
+            self.charge_view().await?;
+        }
+        self.charge_length(window(length)).await?;
         self.work(Work::Light, move |draft| draft.read_text(PartId(part), offset.into(), window(length)))
             .await
     }
 
     async fn read_raw(&mut self, offset: u32, length: u32) -> Answer<Vec<u8>> {
-        self.charge_length(window(length))?;
+        self.charge_length(window(length)).await?;
         let Some(draft) = self.content() else {
             return Ok(Err(Error::NotPermitted));
         };
@@ -230,10 +240,10 @@ impl Host for State {
         ignore_case: bool,
         limit: u32,
     ) -> Answer<Vec<Found>> {
+        self.toll(&[&literals]).await?;
         if let Err(error) = self.charge_part(part).await? {
             return Ok(Err(error));
         }
-        self.charge_length(literals.iter().map(Vec::len).sum())?;
         let case = if ignore_case { Case::Ignore } else { Case::Exact };
         let found =
             self.work(Work::Deep, move |draft| draft.find(PartId(part), &literals, case, limit)).await?;
@@ -242,15 +252,17 @@ impl Host for State {
     }
 
     async fn match_any(&mut self, part: u32, expressions: Vec<String>) -> Answer<Vec<u32>> {
+        self.toll(&[&expressions]).await?;
         if let Err(error) = self.charge_part(part).await? {
             return Ok(Err(error));
         }
         // A program is some hundred times its source.
-        self.charge_length(expressions.iter().map(String::len).sum::<usize>().saturating_mul(100))?;
+        self.charge_length(expressions.iter().map(String::len).sum::<usize>().saturating_mul(100)).await?;
         self.work(Work::Deep, move |draft| draft.match_any(PartId(part), &expressions)).await
     }
 
     async fn digest(&mut self, part: u32, algorithm: String) -> Answer<Vec<u8>> {
+        self.toll(&[&algorithm]).await?;
         let Some(algorithm) = Algorithm::parse(&algorithm) else {
             return Ok(Err(Error::InvalidArgument("sha256, sha1 or md5".to_owned())));
         };
@@ -260,14 +272,16 @@ impl Host for State {
         self.work(Work::Light, move |draft| draft.digest(PartId(part), algorithm)).await
     }
 
-    fn get_variable(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+    async fn get_variable(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        self.toll(&[&key]).await?;
         if self.call.access.message == MessageAccess::None {
             return Ok(None);
         }
         Ok(self.subject.variables.value(&self.call.installation.id, &key).map(|value| value.to_vec()))
     }
 
-    fn set_variable(&mut self, key: String, value: Vec<u8>) -> Answer<()> {
+    async fn set_variable(&mut self, key: String, value: Vec<u8>) -> Answer<()> {
+        self.toll(&[&key, &value]).await?;
         if self.call.access.message == MessageAccess::None {
             return Ok(Err(Error::NotPermitted));
         }
@@ -275,7 +289,8 @@ impl Host for State {
         Ok(set.map_err(Error::from))
     }
 
-    fn score(&mut self, name: String) -> wasmtime::Result<Option<f64>> {
+    async fn score(&mut self, name: String) -> wasmtime::Result<Option<f64>> {
+        self.toll(&[&name]).await?;
         if self.call.access.message == MessageAccess::None {
             return Ok(None);
         }
@@ -283,8 +298,9 @@ impl Host for State {
     }
 
     /// What operators' sinks set is read by all under its own prefix, which nobody else may write.
-    fn set_score(&mut self, name: String, value: f64) -> Answer<()> {
-        if self.call.access.message == MessageAccess::None || name.starts_with("operator.") {
+    async fn set_score(&mut self, name: String, value: f64) -> Answer<()> {
+        self.toll(&[&name]).await?;
+        if self.call.access.message == MessageAccess::None || name.starts_with(OPERATOR_SCORE) {
             return Ok(Err(Error::NotPermitted));
         }
         if !value.is_finite() || name.is_empty() || name.chars().any(char::is_control) {
@@ -292,7 +308,7 @@ impl Host for State {
         }
         let set = match self.call.installation.tenant {
             Some(_) => self.subject.scores.set(&name, value),
-            None => self.subject.scores.set(&format!("operator.{name}"), value),
+            None => self.subject.scores.set(&format!("{OPERATOR_SCORE}{name}"), value),
         };
         Ok(set.map_err(Error::from))
     }

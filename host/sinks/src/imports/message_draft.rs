@@ -11,12 +11,15 @@ use crate::state::State;
 
 impl State {
     /// Edits the sink's own copy; an edit touches the header section, and costs as much.
-    fn edit<T>(&mut self, edit: impl FnOnce(&mut Draft) -> Result<T, MessageError>) -> Answer<T> {
+    async fn edit<T>(
+        &mut self,
+        edit: impl FnOnce(&mut Draft) -> Result<T, MessageError> + Send,
+    ) -> Answer<T> {
         if self.call.access.message_draft == Allowed::No {
             return Ok(Err(Error::NotPermitted));
         }
         let bytes = self.content().map_or(0, Draft::header_size);
-        self.charge(bytes)?;
+        self.charge(bytes).await?;
         let Some(draft) = &mut self.subject.draft else {
             return Ok(Err(Error::NotPermitted));
         };
@@ -32,31 +35,37 @@ impl State {
 }
 
 impl Host for State {
-    fn add_header(&mut self, at: Position, name: String, value: String) -> Answer<()> {
+    async fn add_header(&mut self, at: Position, name: String, value: String) -> Answer<()> {
+        self.toll(&[&name, &value]).await?;
         let at = match at {
             Position::Top => Place::Top,
             Position::Bottom => Place::Bottom,
         };
-        self.edit(|draft| draft.add_header(at, &name, &value))
+        self.edit(|draft| draft.add_header(at, &name, &value)).await
     }
 
-    fn insert_header(&mut self, index: u32, name: String, value: Vec<u8>) -> Answer<()> {
-        self.edit(|draft| draft.insert_header(index, &name, &value))
+    async fn insert_header(&mut self, index: u32, name: String, value: Vec<u8>) -> Answer<()> {
+        self.toll(&[&name, &value]).await?;
+        self.edit(|draft| draft.insert_header(index, &name, &value)).await
     }
 
-    fn replace_header(&mut self, name: String, occurrence: u32, value: String) -> Answer<()> {
-        self.edit(|draft| draft.replace_header(&name, occurrence, &value))
+    async fn replace_header(&mut self, name: String, occurrence: u32, value: String) -> Answer<()> {
+        self.toll(&[&name, &value]).await?;
+        self.edit(|draft| draft.replace_header(&name, occurrence, &value)).await
     }
 
-    fn remove_header(&mut self, name: String, occurrence: u32) -> Answer<()> {
-        self.edit(|draft| draft.remove_header(&name, occurrence))
+    async fn remove_header(&mut self, name: String, occurrence: u32) -> Answer<()> {
+        self.toll(&[&name]).await?;
+        self.edit(|draft| draft.remove_header(&name, occurrence)).await
     }
 
-    fn remove_headers(&mut self, name: String) -> Answer<u32> {
-        self.edit(|draft| draft.remove_headers(&name))
+    async fn remove_headers(&mut self, name: String) -> Answer<u32> {
+        self.toll(&[&name]).await?;
+        self.edit(|draft| draft.remove_headers(&name)).await
     }
 
-    fn replace_part(&mut self, _part: u32, _content_type: String, _decoded: u32) -> Answer<()> {
+    async fn replace_part(&mut self, _part: u32, content_type: String, _decoded: u32) -> Answer<()> {
+        self.toll(&[&content_type]).await?;
         self.not_served()
     }
 
@@ -64,21 +73,28 @@ impl Host for State {
         self.not_served()
     }
 
-    fn attach(&mut self, _content_type: String, _file_name: Option<String>, _decoded: u32) -> Answer<u32> {
+    async fn attach(
+        &mut self,
+        content_type: String,
+        file_name: Option<String>,
+        _decoded: u32,
+    ) -> Answer<u32> {
+        self.toll(&[&content_type, &file_name]).await?;
         self.not_served()
     }
 
-    fn add_text(&mut self, _at: Position, _plain: String, _html: Option<String>) -> Answer<()> {
+    async fn add_text(&mut self, _at: Position, plain: String, html: Option<String>) -> Answer<()> {
+        self.toll(&[&plain, &html]).await?;
         self.not_served()
     }
 
-    fn rewrite(&mut self, content: u32) -> Answer<()> {
+    async fn rewrite(&mut self, content: u32) -> Answer<()> {
         let content = match self.blobs.bytes(content) {
             Ok(content) => content.clone(),
             Err(error) => return Ok(Err(error)),
         };
-        self.charge_length(content.len())?;
-        self.edit(|draft| draft.rewrite(content))
+        self.charge_length(content.len()).await?;
+        self.edit(|draft| draft.rewrite(content)).await
     }
 
     fn revert(&mut self) -> wasmtime::Result<()> {

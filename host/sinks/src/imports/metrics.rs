@@ -6,14 +6,16 @@ use crate::limits::WORD_BYTES_MAX;
 use crate::state::State;
 
 impl Host for State {
-    fn count(&mut self, name: String, delta: u32) -> wasmtime::Result<()> {
+    async fn count(&mut self, name: String, delta: u32) -> wasmtime::Result<()> {
+        self.toll(&[&name]).await?;
         if let Some(name) = self.metric_name(&name) {
             tracing::debug!(target: "sinks::metrics", sink = %self.owner(), metric = name, delta);
         }
         Ok(())
     }
 
-    fn observe(&mut self, name: String, value: f64) -> wasmtime::Result<()> {
+    async fn observe(&mut self, name: String, value: f64) -> wasmtime::Result<()> {
+        self.toll(&[&name]).await?;
         if let Some(name) = self.metric_name(&name) {
             tracing::debug!(target: "sinks::metrics", sink = %self.owner(), metric = name, value);
         }

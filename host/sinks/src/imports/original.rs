@@ -18,7 +18,8 @@ impl Host for State {
         Ok(None)
     }
 
-    fn header_values(&mut self, _name: String) -> wasmtime::Result<Vec<String>> {
+    async fn header_values(&mut self, name: String) -> wasmtime::Result<Vec<String>> {
+        self.toll(&[&name]).await?;
         Ok(Vec::new())
     }
 }

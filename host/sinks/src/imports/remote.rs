@@ -38,11 +38,13 @@ impl Host for State {
         Ok(None)
     }
 
-    fn get_variable(&mut self, _key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+    async fn get_variable(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        self.toll(&[&key]).await?;
         Ok(None)
     }
 
-    fn set_variable(&mut self, _key: String, _value: Vec<u8>) -> Answer<()> {
+    async fn set_variable(&mut self, key: String, value: Vec<u8>) -> Answer<()> {
+        self.toll(&[&key, &value]).await?;
         Ok(Err(Error::NotPermitted))
     }
 }

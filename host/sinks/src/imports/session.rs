@@ -110,14 +110,16 @@ impl Host for State {
         Ok(self.facts().map_or(0, |facts| facts.errors))
     }
 
-    fn get_variable(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+    async fn get_variable(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        self.toll(&[&key]).await?;
         if self.call.access.session != SessionAccess::Live {
             return Ok(None);
         }
         Ok(self.subject.session_variables.value(&self.call.installation.id, &key).map(|value| value.to_vec()))
     }
 
-    fn set_variable(&mut self, key: String, value: Vec<u8>) -> Answer<()> {
+    async fn set_variable(&mut self, key: String, value: Vec<u8>) -> Answer<()> {
+        self.toll(&[&key, &value]).await?;
         if self.call.access.session != SessionAccess::Live {
             return Ok(Err(Error::NotPermitted));
         }

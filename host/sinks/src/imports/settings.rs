@@ -6,11 +6,12 @@ use crate::event::EventKind;
 use crate::state::State;
 
 impl Host for State {
-    fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
+    async fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
+        self.toll(&[&key]).await?;
         Ok(self.call.installation.settings.value(&key, self.secrets()))
     }
 
-    fn json(&mut self) -> wasmtime::Result<String> {
+    async fn json(&mut self) -> wasmtime::Result<String> {
         Ok(self.call.installation.settings.json(self.secrets()).to_owned())
     }
 }

@@ -1,6 +1,7 @@
 //! The round over real guests: order, tiers, the strictest verdict, and what is kept when.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use message::{Content, Draft};
@@ -9,7 +10,7 @@ use smtp::{Envelope, Gate, Mailbox, Recipient, RecipientId, Verdict};
 use crate::binding::{OnFault, Tier};
 use crate::event::{Event, EventKind};
 use crate::guests::{Stand, asked, case, component, faults, handle, plain, subject};
-use crate::limits::STAGE_FAULTS_MAX;
+use crate::limits::{DISPOSITIONS_MAX, Limits, STAGE_FAULTS_MAX};
 use crate::subject::{Ingress, MessageFacts, Staged, Subject, Tiers};
 use crate::verdict::{self, Deferral, Edits, FaultKind, Outcome, StageVerdict};
 
@@ -324,4 +325,53 @@ async fn the_deepest_message_is_parsed_off_the_guests_stack() {
     let outcome = stand.fire(Event::Gate(Gate::EndOfData), &mut subject).await;
     assert_eq!(faults(&outcome), []);
     assert!(outcome.calls[0].fuel > 60_000, "the view is paid for by the byte");
+}
+
+#[tokio::test]
+async fn a_sink_that_redirects_for_ever_is_told_enough() {
+    // Each redirect makes a recipient, which it redirects again until the host says no.
+    let core = format!(
+        r#"(import "sluice:sink/envelope-draft@0.1.0" "redirect" (func $redirect (param i32 i32 i32 i32)))
+        (data (i32.const 256) "\2c\01\00\00\01\00\00\00\36\01\00\00\0c\00\00\00")
+        (data (i32.const 300) "a")
+        (data (i32.const 310) "acme.example")
+        {}"#,
+        handle(
+            END,
+            "(local $id i32)
+            (loop
+                (call $redirect (local.get $id) (i32.const 256) (i32.const 1) (i32.const 512))
+                (if (i32.eqz (i32.load8_u (i32.const 512))) (then
+                    (local.set $id (i32.load (i32.load (i32.const 516))))
+                    (br 1))))
+            (call $verdict (i32.const 0))"
+        )
+    );
+    let mut stand = Stand::new();
+    stand.bind("acme/redirect", END, &component(END, "import sluice:sink/envelope-draft@0.1.0;", &core));
+    let mut subject = with_message();
+    let outcome = stand.fire(Event::Gate(Gate::EndOfData), &mut subject).await;
+    assert_eq!(faults(&outcome), []);
+    assert_eq!(subject.dispositions.len(), DISPOSITIONS_MAX);
+    assert_eq!(subject.envelope.expect("it is kept").recipients.len(), 3);
+}
+
+#[tokio::test]
+async fn a_stage_that_found_no_place_is_not_counted_against_its_sink() {
+    let limits = Limits { concurrent_events_max: 1, ..Limits::default() };
+    let mut stand = Stand::with(&limits);
+    let mut spin = stand.installation("acme/spin", &plain(DATA, "(loop (br 0)) (unreachable)"));
+    spin.limits.wall_clock = Some(Duration::from_millis(300));
+    spin.limits.fuel = Some(u64::MAX / 2);
+    stand.bind_installation(spin, DATA);
+    let mut wait = stand.installation("acme/wait", &plain(STAGE, case::CONTINUE));
+    wait.limits.wall_clock = Some(Duration::from_millis(10));
+    stand.bind_installation(wait, STAGE);
+    let (mut one, mut other) = (subject(), with_message());
+    let spinning = stand.fire(Event::Gate(Gate::Data), &mut one);
+    let waiting = stand.fire(Event::TransportSubmission, &mut other);
+    let (_, waiting) = tokio::join!(spinning, waiting);
+    assert_eq!(faults(&waiting), [FaultKind::NoPermit]);
+    let StageVerdict::Defer { deferral, .. } = stage_of(waiting) else { panic!("deferred") };
+    assert_eq!(deferral.faults, 0);
 }
