@@ -269,9 +269,9 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_needs_much_is_not_overtaken() {
-        let tenant: Arc<str> = "acme".into();
+        let (tenant, holder): (Arc<str>, Arc<str>) = ("acme".into(), "holder".into());
         let permits = permits(8);
-        let held = permits.acquire(&tenant, LARGE).await;
+        let held = permits.acquire(&holder, LARGE).await;
         let mut large = Box::pin(permits.acquire(&tenant, LARGE));
         assert!(large.as_mut().now_or_never().is_none());
         let other: Arc<str> = "other".into();
@@ -313,7 +313,7 @@ mod tests {
     async fn whoever_gives_up_holds_up_nobody_behind() {
         let (tenant, other): (Arc<str>, Arc<str>) = ("acme".into(), "other".into());
         let permits = permits(8);
-        let held = permits.acquire(&tenant, LARGE).await;
+        let held = permits.acquire(&"holder".into(), LARGE).await;
         let mut large = Box::pin(permits.acquire(&tenant, LARGE));
         assert!(large.as_mut().now_or_never().is_none());
         let mut small = Box::pin(permits.acquire(&other, SMALL));

@@ -156,7 +156,8 @@ async fn random_bytes_of_wasi_burn_fuel_too() {
         )
     );
     let import = "import wasi:random/random@0.2.6;";
-    check_fault(component(DATA, import, &core), Overrides::default(), FaultKind::OutOfFuel).await;
+    let few = Overrides { fuel: Some(10 << 20), ..Overrides::default() };
+    check_fault(component(DATA, import, &core), few, FaultKind::OutOfFuel).await;
 }
 
 /// Counts the lines of sinks.
