@@ -82,5 +82,8 @@ fn ratio(part: Duration, whole: Duration) -> f64 {
 }
 
 fn show(time: Duration) -> String {
-    format!("{:.2} us", time.as_secs_f64() * 1e6)
+    match time.as_secs_f64() * 1e6 {
+        less if less < 1.0 => format!("{:.2} ns", less * 1e3),
+        microseconds => format!("{microseconds:.2} us"),
+    }
 }
