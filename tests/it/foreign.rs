@@ -49,7 +49,7 @@ client.ehlo()
 assert client.has_extn('pipelining') and client.has_extn('8bitmime') and client.has_extn('smtputf8'), client.esmtp_features
 refused = client.sendmail('ann@a.example', ['bob@b.example', 'eve@elsewhere.example'], 'Subject: by smtplib\\n\\n.Hello.\\n')
 assert list(refused) == ['eve@elsewhere.example'] and refused['eve@elsewhere.example'][0] == 550, refused
-client.sendmail('änn@a.example', ['bob@b.example'], 'Subject: grüße\\r\\n\\r\\nHello.\\r\\n'.encode(), mail_options=['SMTPUTF8', 'BODY=8BITMIME'])
+client.sendmail('änn@a.example', ['bea@b.example'], 'Subject: grüße\\r\\n\\r\\nHello.\\r\\n'.encode(), mail_options=['SMTPUTF8', 'BODY=8BITMIME'])
 assert client.quit()[0] == 221
 ";
 
@@ -60,7 +60,7 @@ fn python_smtplib_delivers() -> Result<()> {
     run(&python, &["-c", SMTPLIB, &server.address().port().to_string()])?;
     let first = String::from_utf8(server.delivered("bob@b.example")?)?;
     ensure!(first.contains("Subject: by smtplib\r\n\r\n.Hello.\r\n"), "{first}");
-    let second = String::from_utf8(server.delivered("bob@b.example")?)?;
+    let second = String::from_utf8(server.delivered("bea@b.example")?)?;
     ensure!(
         second.contains("Return-Path: <änn@a.example>") && second.contains("Subject: grüße\r\n"),
         "{second}"
