@@ -71,6 +71,7 @@ pub(crate) fn resume_at(stage: StageName, deferral: &Deferral, due: Timestamp) -
             attempt: deferral.attempts,
             due,
         }),
+        route: None,
     }
 }
 
@@ -79,7 +80,10 @@ pub(crate) fn resume_at(stage: StageName, deferral: &Deferral, due: Timestamp) -
 pub(crate) fn resume_behind(stage: StageName, after: &Position, now: Timestamp) -> StagePointer {
     let behind = Position { id: format!("{}\0", after.id).into(), ..after.clone() };
     let position = position(&behind);
-    StagePointer { stage, resume: Some(Resume { position, state: Binary::default(), attempt: 0, due: now }) }
+    StagePointer {
+        resume: Some(Resume { position, state: Binary::default(), attempt: 0, due: now }),
+        ..StagePointer::at(stage)
+    }
 }
 
 /// What was stored of a deferral, as sinks want it.

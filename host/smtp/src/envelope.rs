@@ -6,6 +6,7 @@ use crate::address::Mailbox;
 use crate::parameters::{DsnReturn, Notify, Parameter, find};
 use crate::path::ReversePath;
 use crate::reply::Reply;
+use crate::route::Target;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub struct Recipient {
     pub attempts: u32,
     /// What the last try was answered.
     pub last_reply: Option<Reply>,
+    /// What it was found to be.
+    #[serde(default)]
+    pub target: Target,
 }
 
 /// How far a recipient got; the words of the contract's `envelope.recipient`.
@@ -84,6 +88,7 @@ impl Recipient {
             parameters: Vec::new(),
             attempts: 0,
             last_reply: None,
+            target: Target::default(),
         }
     }
 }

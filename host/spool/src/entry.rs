@@ -287,7 +287,7 @@ impl Entry {
     /// also where nothing was recorded of them because they changed nothing.
     pub(crate) fn attempted(&self, attempt: &Attempt) -> Self {
         let mut next = self.clone();
-        next.stage = StagePointer::at(StageName::Deliver);
+        next.stage = StagePointer::at(StageName::Deliver).along(next.stage.route.take());
         next.due = attempt.due;
         for outcome in &attempt.outcomes {
             let tried =

@@ -1,7 +1,7 @@
 //! How far an entry has come on the way of a message, down to the binding at which a stage was left.
 
 use serde::{Deserialize, Serialize};
-use smtp::Timestamp;
+use smtp::{Route, Timestamp};
 
 use crate::encoding;
 
@@ -13,13 +13,22 @@ pub struct StagePointer {
     /// Where inside it, if not at its first binding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<Resume>,
+    /// The next hop of all its recipients, once that is decided. None at delivery: the mailboxes of this server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
 }
 
 impl StagePointer {
     /// The beginning of a stage.
     #[must_use]
     pub fn at(stage: StageName) -> Self {
-        Self { stage, resume: None }
+        Self { stage, resume: None, route: None }
+    }
+
+    /// The same, and this is the next hop.
+    #[must_use]
+    pub fn along(self, route: Option<Route>) -> Self {
+        Self { route, ..self }
     }
 }
 

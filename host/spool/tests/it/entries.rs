@@ -26,6 +26,7 @@ async fn an_entry_reads_back_whole_after_a_restart() {
                 attempt: 3,
                 due: Timestamp(NOW.0 + 5),
             }),
+            route: Some(smtp::Route::exchangers(smtp::Domain::parse("b.example").unwrap())),
         },
         state: EntryState::Quarantined {
             reason: "spam".to_owned(),
