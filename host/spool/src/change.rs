@@ -62,6 +62,14 @@ impl Change {
         plan.finish(settings)
     }
 
+    /// Entries that it brings into the spool; they must not be there yet.
+    pub(crate) fn brings(&self) -> impl Iterator<Item = QueueId> {
+        // The subject comes behind the outbox, unless it ends.
+        let subject = matches!(self.draft.kind, Kind::Stage | Kind::Attempt | Kind::Copy);
+        let count = self.metadata.entries.len().saturating_sub(usize::from(subject));
+        self.metadata.entries.iter().take(count).map(|entry| entry.id)
+    }
+
     /// The same entry in a new place; `inline` are its bytes that were in records.
     pub(crate) fn copy(
         entry: Entry,

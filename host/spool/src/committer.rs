@@ -6,6 +6,7 @@
 //! [`CommitError::Poisoned`], because after a failed fsync nobody knows what is on disk. Only a full disk is harmless: what
 //! was written of the batch is cut off again, and the next batch may find room.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -137,6 +138,7 @@ impl Committer {
     }
 
     fn commit(&mut self, batch: Vec<Request>) {
+        let batch = self.admit(batch);
         let mut changes = Vec::with_capacity(batch.len());
         let mut answers = Vec::with_capacity(batch.len());
         for Request { change, answer, room } in batch {
@@ -157,6 +159,31 @@ impl Committer {
                 }
             }
         }
+    }
+
+    /// Refuses what would bring an entry that is there already, in the place of which it would come. Decided here, where
+    /// all that comes first is known: two callers may bring the same id at once.
+    fn admit(&self, batch: Vec<Request>) -> Vec<Request> {
+        let mut brought = HashSet::new();
+        let mut admitted = Vec::with_capacity(batch.len());
+        for request in batch {
+            let mut own = HashSet::new();
+            let known = {
+                let queue = self.shared.queue();
+                let known = |id: &QueueId| queue.contains(*id) || brought.contains(id) || !own.insert(*id);
+                request.change.brings().find(known)
+            };
+            let Some(known) = known else {
+                brought.extend(own);
+                admitted.push(request);
+                continue;
+            };
+            let error = CommitError::Exists(known);
+            self.refuse(std::slice::from_ref(&request.change), &error);
+            // Nobody need wait for it.
+            let _ = request.answer.send(Err(error));
+        }
+        admitted
     }
 
     /// Makes changes durable, then true in memory. The answer is the subject of each as it is now.

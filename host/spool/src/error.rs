@@ -18,7 +18,7 @@ pub enum CommitError {
     /// More than a limit of [`crate::Settings`], by its name. Answer 552 or refuse the edit.
     #[error("more than {0}")]
     TooLarge(&'static str),
-    /// An entry of that id is in the spool already.
+    /// An entry of that id is in the spool already, or comes twice in one record.
     #[error("entry {0} is in the spool already")]
     Exists(QueueId),
     /// A piece lies outside of what it refers to: a mistake of the caller.

@@ -80,12 +80,6 @@ impl Spool {
     /// # Errors
     /// When they are not in the spool; see [`CommitError`] for what to answer.
     pub async fn accept(&self, entries: Vec<NewEntry>) -> Result<(), AcceptError> {
-        {
-            let queue = self.shared.queue();
-            if let Some(known) = entries.iter().find(|entry| queue.contains(entry.id)) {
-                return Err(CommitError::Exists(known.id));
-            }
-        }
         let change = Change::accept(entries, &self.shared.settings)?;
         self.commit(change).await.map(drop)
     }

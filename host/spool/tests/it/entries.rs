@@ -106,6 +106,32 @@ async fn an_id_is_accepted_once() {
 }
 
 #[tokio::test]
+async fn an_outbox_never_takes_the_place_of_another_entry() {
+    let scene = Scene::new();
+    let (spool, _) = scene.open().await;
+    spool.accept(vec![entry(1, "a")]).await.unwrap();
+    spool.accept(vec![NewEntry { due: Timestamp(u64::MAX), ..entry(2, "b") }]).await.unwrap();
+    let mut lease = spool.lease(NOW).unwrap();
+    let done = Done { outbox: vec![entry(2, "c")] };
+    assert_eq!(spool.record_done(&mut lease, done).await, Err(CommitError::Exists(id(2))));
+    let done = Done { outbox: vec![entry(1, "c")] };
+    assert_eq!(spool.record_done(&mut lease, done).await, Err(CommitError::Exists(id(1))));
+    assert_eq!((content(&spool, 1), content(&spool, 2)), ("a".into(), "b".into()));
+    spool.record_done(&mut lease, Done::default()).await.unwrap();
+    assert_eq!(ids(&spool), [2]);
+}
+
+#[tokio::test]
+async fn an_id_that_two_callers_bring_at_once_is_accepted_once() {
+    let scene = Scene::new();
+    let (spool, _) = scene.open().await;
+    let (one, other) = tokio::join!(spool.accept(vec![entry(1, "a")]), spool.accept(vec![entry(1, "b")]));
+    assert_eq!((one, other), (Ok(()), Err(CommitError::Exists(id(1)))));
+    assert_eq!(spool.accept(vec![entry(2, "b"), entry(2, "c")]).await, Err(CommitError::Exists(id(2))));
+    assert_eq!(content(&spool, 1), "a");
+}
+
+#[tokio::test]
 async fn limits_of_a_record_are_reached() {
     let scene = Scene::new();
     let mut settings = scene.settings();
