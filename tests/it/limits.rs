@@ -63,3 +63,21 @@ fn a_client_that_stops_inside_a_message_is_sent_away() -> Result<()> {
     server.settled()?;
     server.stop()
 }
+
+#[test]
+fn a_spool_that_stores_nothing_any_more_refuses_at_mail() -> Result<()> {
+    // Each record begins a segment, so that the next one finds no folder to begin it in.
+    let server = server("spool.segment_bytes_max", 1)?;
+    let mut client = Client::greeted(server.address())?;
+    client.ask("HELO a.example", 250)?;
+    client.deliver("ann@a.example", "bob@b.example", b"Subject: hi\r\n\r\nHello.\r\n")?;
+    std::fs::remove_dir_all(server.site().path("data/spool/segments"))?;
+    client.ask("MAIL FROM:<ann@a.example>", 250)?;
+    client.ask("RCPT TO:<bob@b.example>", 250)?;
+    client.ask("DATA", 354)?;
+    let lost = client.ask(".", 451)?;
+    ensure!(lost[0].starts_with("451 4.3.0 "), "{lost:?}");
+    let refused = client.ask("MAIL FROM:<ann@a.example>", 451)?;
+    ensure!(refused[0].starts_with("451 4.3.0 "), "{refused:?}");
+    server.stop()
+}

@@ -93,12 +93,7 @@ impl Server {
             listeners.spawn(listener.accept(Arc::clone(&inbound)));
         }
         let resources = inbound.resources.clone();
-        let low = config.low_resources.clone();
-        listeners.spawn(resources.watch(
-            config.data_directory.clone(),
-            low,
-            inbound.shutdown.stopping.clone(),
-        ));
+        listeners.spawn(resources.watch(inbound.spool.clone(), inbound.shutdown.stopping.clone()));
         let mut transport = JoinSet::new();
         transport.spawn(Arc::new(self::transport(&config, &inbound, started)?).run());
         let drain = Duration::from_secs(u64::from(config.shutdown.drain_seconds));
@@ -111,10 +106,10 @@ impl Server {
 fn inbound(config: &Config, spool: Spool, watcher: Option<Sender<Observation>>) -> anyhow::Result<Inbound> {
     let tenants = Arc::new(Tenants::new(config)?);
     let domains = Arc::clone(&tenants) as Arc<dyn sinks::Domains>;
-    let resources = Resources::default();
-    resources.sample(&config.data_directory, &config.low_resources);
-    let host_domain = Domain::parse(&config.host_name)?;
     let counters = Arc::new(Counters::default());
+    let resources = Resources::new(config.low_resources.clone(), Arc::clone(&counters));
+    resources.sample(&spool);
+    let host_domain = Domain::parse(&config.host_name)?;
     Ok(Inbound {
         host_name: Arc::from(host_domain.to_string()),
         host_domain,

@@ -298,17 +298,22 @@ impl Chooser {
     }
 
     fn standing(&mut self) -> RecipientStanding {
-        match self.next() % 8 {
-            0 => RecipientStanding::Foreign,
-            1 => RecipientStanding::UnknownMailbox,
+        match self.next() % 16 {
+            0 | 8 => RecipientStanding::Foreign,
+            1 | 9 => RecipientStanding::UnknownMailbox,
             2 => RecipientStanding::TransactionFull(replies::RECIPIENTS_TOO_MANY),
-            3 => RecipientStanding::Undecided,
+            10 => RecipientStanding::QueueFull,
+            3 | 11 => RecipientStanding::Undecided,
             _ => RecipientStanding::Accepted,
         }
     }
 
     fn admission(&mut self) -> Admission {
-        if self.next().is_multiple_of(10) { Admission::Full } else { Admission::Room }
+        match self.next() % 20 {
+            0 => Admission::Full,
+            10 => Admission::Unavailable,
+            _ => Admission::Room,
+        }
     }
 
     fn stored(&mut self) -> Reply {

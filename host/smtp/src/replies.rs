@@ -126,8 +126,12 @@ pub const CONTENT_BARE_LINE_FEED: Reply = reply(554, [6, 0], "The message holds 
 /// RFC 5321 §2.3.8 in content.
 pub const CONTENT_BARE_CARRIAGE_RETURN: Reply = reply(554, [6, 0], "The message holds a CR without its LF");
 
-/// Disk, memory or descriptors run low.
+/// Disk, inodes, memory or descriptors run low.
 pub const STORAGE_LOW: Reply = reply(452, [3, 1], "Insufficient system storage, try again later");
+/// The owner of a recipient has too much in the queue. Mail system full (RFC 3463 §3.4): the owner's part of it; not 4.2.2,
+/// which is a mailbox that its reader could empty.
+pub const RECIPIENT_QUEUE_FULL: Reply =
+    reply(452, [3, 1], "Too much is queued for this domain, try again later");
 /// The message cannot be made durable.
 pub const STORAGE_UNAVAILABLE: Reply = reply(451, [3, 0], "Try again later");
 /// A recipient cannot be judged now.

@@ -21,6 +21,9 @@ pub fn judge(config: &Config) -> Vec<(String, String)> {
     listeners(config, &mut wrong);
     tenants(config, &mut wrong);
     limits(config, &mut wrong);
+    if config.low_resources.recovery_percent < 100 {
+        wrong.push(("low_resources.recovery_percent".to_owned(), "must be at least 100.".to_owned()));
+    }
     spool(config, &mut wrong);
     if let Err(sentence) = Pattern::parse(&config.delivery.maildir.pattern) {
         wrong.push(("delivery.maildir.pattern".to_owned(), sentence));

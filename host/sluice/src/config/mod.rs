@@ -141,12 +141,20 @@ settings! {
 settings! {
     /// When to answer 452 4.3.1 instead of taking more mail.
     pub struct LowResources {
-        /// Bytes that stay free on the disk of the spool. 0 switches this off.
+        /// Bytes that stay free on the disk of the spool; a message must also fit above them with the size that it announces
+        /// (RFC 1870). 256 MiB: records of delivery for 200,000 entries. 0 switches this off.
         pub disk_free_bytes_min: u64 = 268_435_456,
-        /// Bytes of memory that the system can still give. 0 switches this off.
+        /// Files that can still be made on the disk of the spool, where it has a bound. 16,384: more than delivery makes between
+        /// two looks. 0 switches this off.
+        pub inodes_free_min: u64 = 16_384,
+        /// Bytes of memory that the system can still give. 128 MiB: what four clients with 50 MiB each may take. 0 switches this
+        /// off.
         pub memory_available_bytes_min: u64 = 134_217_728,
-        /// File descriptors that stay free for the spool and for deliveries.
+        /// File descriptors that stay free for the spool and for deliveries. 256: what one batch of deliveries opens.
         pub descriptors_free_min: u64 = 256,
+        /// What was low suffices again at this part of its watermark, in percent; at least 100. A tenth above, so that one
+        /// delivered message does not open the door for one message.
+        pub recovery_percent: u32 = 110,
     }
 }
 

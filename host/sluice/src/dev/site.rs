@@ -77,6 +77,7 @@ impl Site {
             // A workstation's full disk is no reason to show nothing.
             low_resources: LowResources {
                 disk_free_bytes_min: 0,
+                inodes_free_min: 0,
                 memory_available_bytes_min: 0,
                 ..LowResources::default()
             },

@@ -9,11 +9,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smtp::{Action, Admission, Facts, Notice, Pace, Session, Timestamp};
+use smtp::{Action, Facts, Notice, Pace, Session, Timestamp};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::Inbound;
+use super::admission;
 use super::connections::Place;
 use super::content::Arriving;
 use super::gates::Gates;
@@ -258,20 +259,8 @@ impl Connection {
     }
 
     fn admit(&mut self, announced: Option<u64>) {
-        let scarce = self.inbound.resources.scarce();
-        if let Some(scarcity) = scarce {
-            self.inbound.counters.low_resources.count();
-            tracing::debug!(
-                session = self.session.facts().session_id,
-                resource = scarcity.word(),
-                announced,
-                "deferred: a resource runs low"
-            );
-        }
-        self.session.admit(match scarce {
-            None => Admission::Room,
-            Some(_) => Admission::Full,
-        });
+        let session_id = self.session.facts().session_id.as_str();
+        self.session.admit(admission::mail(&self.inbound, session_id, announced));
         // A transaction keeps the sinks that it began with.
         self.gates.begin_transaction(&self.inbound);
         self.session.set_interest(self.gates.interest(&self.inbound));

@@ -2,6 +2,7 @@
 //! what passes is on disk before it is answered 250.
 
 pub(crate) mod accept;
+mod admission;
 mod connection;
 pub mod connections;
 mod content;

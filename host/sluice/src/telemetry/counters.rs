@@ -45,6 +45,18 @@ pub struct Counters {
     pub quarantined: Counter,
     /// Transactions that were refused at MAIL because something was running low.
     pub low_resources: Counter,
+    /// Times that the free bytes of the spool's disk fell below their watermark.
+    pub disk_low: Counter,
+    /// Times that the files which can still be made on the spool's disk fell below their watermark.
+    pub inodes_low: Counter,
+    /// Times that the memory which the system can give fell below its watermark.
+    pub memory_low: Counter,
+    /// Times that the free file descriptors fell below their watermark.
+    pub descriptors_low: Counter,
+    /// Times that one of these four sufficed again.
+    pub low_recovered: Counter,
+    /// Transactions that were refused at MAIL because the spool stores nothing until a restart.
+    pub spool_unavailable: Counter,
     /// Recipients whose message reached their mailbox.
     pub delivered: Counter,
     /// Deliveries that did not work and are tried again.

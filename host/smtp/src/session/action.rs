@@ -66,6 +66,8 @@ pub enum RecipientStanding {
     Undecided,
     /// Belongs into a transaction of its own; the reply is a 452.
     TransactionFull(Reply),
+    /// Its owner has as much in the queue as it may: 452 4.3.1, and no sink is asked.
+    QueueFull,
 }
 
 /// Whether there is room for a message; answers [`Action::Admit`].
@@ -75,4 +77,6 @@ pub enum Admission {
     Room,
     /// There is not now: 452 4.3.1.
     Full,
+    /// Nothing can be made durable until an operator looks: 451 4.3.0.
+    Unavailable,
 }

@@ -66,6 +66,9 @@ impl Session {
             RecipientStanding::Undecided => {
                 return self.refuse_recipient(replies::RECIPIENT_UNDECIDED, By::Host);
             }
+            RecipientStanding::QueueFull => {
+                return self.refuse_recipient(replies::RECIPIENT_QUEUE_FULL, By::Host);
+            }
             RecipientStanding::TransactionFull(reply) => {
                 let reply = if reply.is_transient() { reply } else { replies::RECIPIENTS_TOO_MANY };
                 return self.refuse_recipient(reply, By::Host);

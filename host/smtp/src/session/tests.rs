@@ -138,6 +138,7 @@ fn standing(mailbox: &Mailbox) -> RecipientStanding {
     match (mailbox.local(), mailbox.domain().as_str()) {
         ("nobody", _) => RecipientStanding::UnknownMailbox,
         ("later", _) => RecipientStanding::Undecided,
+        ("queued", _) => RecipientStanding::QueueFull,
         ("full", _) => RecipientStanding::TransactionFull(replies::RECIPIENTS_TOO_MANY),
         (_, "b.example" | "mx.example") => RecipientStanding::Accepted,
         _ => RecipientStanding::Foreign,

@@ -121,6 +121,23 @@ fn storage_decides_what_the_dot_is_answered() {
 }
 
 #[test]
+fn a_spool_that_can_store_nothing_refuses_at_mail() {
+    let scene = Scene { admission: Admission::Unavailable, ..Scene::default() };
+    check(&scene, "HELO c|MAIL FROM:<>|RCPT TO:<r@b.example>|", "220|250|451 4.3.0|503");
+}
+
+#[test]
+fn an_owner_with_too_much_in_the_queue_holds_nobody_elses_mail_up() {
+    let queued = "RCPT TO:<queued@b.example>|RCPT TO:<r@b.example>|DATA|a|.|";
+    let seen = check(
+        &Scene::default(),
+        &format!("HELO c|MAIL FROM:<>|{queued}"),
+        "220|250|250|452 4.3.1|250|354|250",
+    );
+    assert_eq!(seen.contents, ["a\r\n"]);
+}
+
+#[test]
 fn an_idle_session_is_small() {
     let mut session = session_of(&Interest::nothing());
     while !matches!(session.step(), Action::Read { .. }) {}
