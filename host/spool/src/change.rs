@@ -65,22 +65,9 @@ impl Change {
     /// Entries that it brings into the spool; they must not be there yet.
     pub(crate) fn brings(&self) -> impl Iterator<Item = QueueId> {
         // The subject comes behind the outbox, unless it ends.
-        let subject = matches!(self.draft.kind, Kind::Stage | Kind::Attempt | Kind::Copy);
+        let subject = matches!(self.draft.kind, Kind::Stage | Kind::Attempt);
         let count = self.metadata.entries.len().saturating_sub(usize::from(subject));
         self.metadata.entries.iter().take(count).map(|entry| entry.id)
-    }
-
-    /// The same entry in a new place; `inline` are its bytes that were in records.
-    pub(crate) fn copy(
-        entry: Entry,
-        pieces: Vec<crate::ContentPiece>,
-        settings: &Settings,
-    ) -> Result<Self, CommitError> {
-        let mut plan = Plan::new(Kind::Copy);
-        plan.subject = Some(entry.id);
-        let content = plan.layout.place(pieces, Some(&entry.content))?;
-        plan.entries.push(Entry { content, ..entry });
-        plan.finish(settings)
     }
 }
 

@@ -240,12 +240,10 @@ impl Committer {
     /// to the new one before the seal is durable.
     fn rotate(&mut self) -> Result<(), CommitError> {
         let shared = self.shared.clone();
-        let oldest = shared.queue().needs.segments().keys().next().copied();
         let preamble = Preamble {
             spool: self.spool,
-            sequence: self.writer.preamble.sequence.saturating_add(1),
+            id: self.writer.preamble.id.next(),
             first: self.next.saturating_add(1),
-            oldest: oldest.unwrap_or(self.writer.preamble.sequence),
             salt: shared.disk.salt(),
         };
         let writer = match SegmentWriter::create(shared.disk.as_ref(), &shared.paths, preamble) {
@@ -255,7 +253,7 @@ impl Committer {
         };
         // Without room for the seal the old segment stays the one that is written to: the blank one is made anew next time.
         self.seal(SealReason::Rotated)?;
-        shared.queue().needs.add_segment(preamble.sequence, preamble.salt);
+        shared.queue().needs.add_segment(preamble.id, preamble.salt);
         self.writer = writer;
         Ok(())
     }

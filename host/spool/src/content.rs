@@ -84,10 +84,6 @@ impl StoredContent {
         self.pieces.iter().map(|piece| piece.length).sum()
     }
 
-    pub(crate) fn pieces(&self) -> &[StoredPiece] {
-        &self.pieces
-    }
-
     pub(crate) fn files(&self) -> &[Arc<BodyFacts>] {
         &self.files
     }
@@ -128,6 +124,21 @@ impl StoredContent {
             at = end;
         }
         (range.start <= range.end && range.end <= at).then_some(cut)
+    }
+
+    /// The same content with its pieces elsewhere.
+    ///
+    /// # Errors
+    /// What `place` answers.
+    pub(crate) fn moved<E>(
+        &self,
+        place: impl FnMut(&StoredPiece) -> Result<StoredPiece, E>,
+    ) -> Result<Self, E> {
+        let mut content = Self { pieces: Vec::with_capacity(self.pieces.len()), files: self.files.clone() };
+        for piece in self.pieces.iter().map(place) {
+            content.push(piece?);
+        }
+        Ok(content)
     }
 
     /// Appends a piece, joined with the last one where they touch.

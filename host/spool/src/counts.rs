@@ -32,6 +32,10 @@ pub struct Counts {
     pub records: u64,
     /// Bytes of them.
     pub record_bytes: u64,
+    /// Entries that compaction copied since the start.
+    pub copied: u64,
+    /// Bytes that compaction wrote since the start.
+    pub kept_bytes: u64,
     /// Syncs of the log since the start.
     pub syncs: u64,
 }

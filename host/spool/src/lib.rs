@@ -6,9 +6,10 @@
 //!
 //! # On disk
 //! ```text
-//! lock                  held while a server runs
-//! segments/<16 hex>.log the log, in the order of their numbers; only the last one grows
-//! bodies/<name>         one large body each, referred to by records
+//! lock                   held while a server runs
+//! segments/<16 hex>.log  the log, in the order of their numbers; only the last one grows
+//! segments/<16 hex>.kept old entries, away from the young ones; each was written once, the newest one lists what counts
+//! bodies/<name>          one large body each, referred to by records
 //! ```
 //!
 //! # The crash table
@@ -27,9 +28,9 @@
 //! | R1 new segment as `.new` | a half made file | removes it |
 //! | R2 new segment renamed, directory synced | blank segment behind an unsealed one | removes the blank one, goes on in the old one |
 //! | R3 old segment sealed "rotated" | the new one must exist | goes on in the new one |
-//! | C1 an entry copied to the end of the log | both records | takes the newer; the older is garbage |
-//! | C2 "oldest" recorded | segments that are to go | removes the ones that are left |
-//! | C3 segments unlinked, directory synced | the rest | nothing to do; the first segment must be the one that "oldest" names |
+//! | C1 old entries copied into a kept segment as `.kept-new` | both; the log has all | removes it |
+//! | C2 kept segment synced, renamed, directory synced | both, and a checkpoint that says what counts | takes what it lists, removes the segments that are left of those it replaces |
+//! | C3 segments unlinked, directory synced | the rest | nothing to do; every segment that the newest checkpoint lists must be there, and the log from the first that it names |
 //! | X1 closed | a seal "closed" at the end | goes on behind it; any damage before it is rot |
 //!
 //! A record says up to where the log was durable when it was written. So a start can tell what a crash tore (behind the last
@@ -68,10 +69,13 @@ pub mod disk;
 mod encoding;
 mod entry;
 mod error;
+mod keep;
+mod kept;
 mod lease;
 mod listing;
 mod load;
 mod needs;
+mod plan;
 mod queue;
 mod record;
 mod recover;

@@ -10,8 +10,10 @@ use crate::settings::{BODIES, LOCK, Paths, SEGMENTS};
 
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
-    /// Sequences, in order.
+    /// Sequences of the log's segments, in order.
     pub(crate) segments: Vec<u64>,
+    /// Sequences of the kept segments, in order.
+    pub(crate) kept: Vec<u64>,
     pub(crate) bodies: Vec<BodyName>,
     /// Segments that never got their name.
     pub(crate) half_made: Vec<PathBuf>,
@@ -31,7 +33,8 @@ impl Listing {
             let path = paths.segments.join(&name);
             match segment_name(&name).filter(|_| kind == FoundKind::File) {
                 Some((sequence, "log")) => listing.segments.push(sequence),
-                Some((_, "new")) => listing.half_made.push(path),
+                Some((sequence, "kept")) => listing.kept.push(sequence),
+                Some((_, "new" | "kept-new")) => listing.half_made.push(path),
                 _ => listing.unknown.push(path),
             }
         }
@@ -42,6 +45,7 @@ impl Listing {
             }
         }
         listing.segments.sort_unstable();
+        listing.kept.sort_unstable();
         Ok(listing)
     }
 }

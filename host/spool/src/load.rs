@@ -48,6 +48,15 @@ pub(crate) fn read(shared: &Shared, stored: &StoredContent, range: &Range<u64>) 
     Ok(whole.freeze())
 }
 
+/// Reads one piece of a content.
+pub(crate) fn read_piece(
+    shared: &Shared,
+    stored: &StoredContent,
+    piece: &StoredPiece,
+) -> Result<Bytes, ReadError> {
+    Reader { shared, stored, bodies: HashMap::new() }.piece(piece)
+}
+
 /// The beginning of a content with at least its header section, as `message` wants it.
 pub(crate) fn head(
     size: u64,

@@ -8,13 +8,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::body::BodyName;
 use crate::content::StoredContent;
 use crate::entry::QueueId;
-use crate::record::record_length;
-use crate::segment::Location;
+use crate::record::{Bits, record_length};
+use crate::segment::{Location, SegmentId, kept_place};
 
 #[derive(Debug, Default)]
 pub(crate) struct Needs {
     records: HashMap<u64, RecordUse>,
-    segments: BTreeMap<u64, SegmentUse>,
+    /// During a start: records of kept segments that nobody was seen to need yet.
+    spare: HashMap<u64, Location>,
+    segments: BTreeMap<SegmentId, SegmentUse>,
     bodies: HashMap<BodyName, u32>,
 }
 
@@ -34,6 +36,8 @@ pub(crate) struct SegmentUse {
     pub(crate) needed: u64,
     /// Entries that came to need it; some don't any more.
     dependents: Vec<QueueId>,
+    /// Of a kept one: which of its records are the newest of their entries.
+    pub(crate) newest: Bits,
 }
 
 /// What one entry needs.
@@ -45,13 +49,42 @@ pub(crate) struct Needed {
 }
 
 impl Needs {
-    pub(crate) fn add_segment(&mut self, sequence: u64, salt: u64) {
-        let fresh = SegmentUse { salt, length: 0, needed: 0, dependents: Vec::new() };
-        self.segments.insert(sequence, fresh);
+    pub(crate) fn add_segment(&mut self, id: SegmentId, salt: u64) {
+        let fresh =
+            SegmentUse { salt, length: 0, needed: 0, dependents: Vec::new(), newest: Bits::default() };
+        self.segments.insert(id, fresh);
     }
 
-    pub(crate) fn remove_segment(&mut self, sequence: u64) {
-        self.segments.remove(&sequence);
+    pub(crate) fn remove_segment(&mut self, id: SegmentId) {
+        self.segments.remove(&id);
+    }
+
+    /// A record of a kept segment that somebody may turn out to need.
+    pub(crate) fn add_spare(&mut self, number: u64, location: Location) {
+        self.spare.insert(number, location);
+    }
+
+    /// The start is over.
+    pub(crate) fn drop_spare(&mut self) {
+        self.spare = HashMap::new();
+    }
+
+    /// A record becomes the newest of its entry.
+    pub(crate) fn begin_newest(&mut self, number: u64) {
+        if let Some((id, place)) = kept_place(number)
+            && let Some(segment) = self.segments.get_mut(&id)
+        {
+            segment.newest.insert(place);
+        }
+    }
+
+    /// A record is no longer the newest of its entry, or the entry is done.
+    pub(crate) fn end_newest(&mut self, number: u64) {
+        if let Some((id, place)) = kept_place(number)
+            && let Some(segment) = self.segments.get_mut(&id)
+        {
+            segment.newest.remove(place);
+        }
     }
 
     /// Notes that a record is in its segment, whether or not anything needs it.
@@ -73,6 +106,9 @@ impl Needs {
         let mut records = content.records();
         records.insert(number);
         for record in &records {
+            if let Some(location) = self.spare.remove(record) {
+                self.records.entry(*record).or_insert(RecordUse { location, entries: 0 });
+            }
             self.add_use(*record, id);
         }
         let bodies: Box<[BodyName]> = content.files().iter().map(|facts| facts.name).collect();
@@ -101,7 +137,7 @@ impl Needs {
         freed
     }
 
-    pub(crate) fn segments(&self) -> &BTreeMap<u64, SegmentUse> {
+    pub(crate) fn segments(&self) -> &BTreeMap<SegmentId, SegmentUse> {
         &self.segments
     }
 
@@ -112,8 +148,8 @@ impl Needs {
     }
 
     /// Whether an entry needs a segment.
-    pub(crate) fn depends(&self, needed: &Needed, sequence: u64) -> bool {
-        let inside = |number| self.records.get(number).is_some_and(|used| used.location.segment == sequence);
+    pub(crate) fn depends(&self, needed: &Needed, id: SegmentId) -> bool {
+        let inside = |number| self.records.get(number).is_some_and(|used| used.location.segment == id);
         needed.records.iter().any(inside)
     }
 
@@ -123,11 +159,8 @@ impl Needs {
     }
 
     /// Entries that may need a segment.
-    pub(crate) fn dependents(&self, sequence: u64) -> BTreeSet<QueueId> {
-        self.segments
-            .get(&sequence)
-            .map(|segment| segment.dependents.iter().copied().collect())
-            .unwrap_or_default()
+    pub(crate) fn dependents(&self, id: SegmentId) -> BTreeSet<QueueId> {
+        self.segments.get(&id).map(|segment| segment.dependents.iter().copied().collect()).unwrap_or_default()
     }
 
     /// Body files that entries refer to.

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use smtp::Timestamp;
 
 use crate::body::BodyName;
+use crate::content::StoredContent;
 use crate::counts::{Counts, Standing, Summary, Tenants};
 use crate::entry::{Entry, EntryState, QueueId};
 use crate::needs::{Needed, Needs};
-use crate::segment::Location;
+use crate::segment::{Location, SegmentId};
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -88,6 +89,7 @@ impl Queue {
         let tenant = self.tenants.add(&entry.tenant);
         let turn = self.entries.get(&entry.id).map_or(Turn::Free, |old| old.turn);
         let freed = self.remove(entry.id);
+        self.needs.begin_newest(number);
         let slot = Slot {
             due: entry.due,
             base: number,
@@ -117,7 +119,20 @@ impl Queue {
         }
         self.tenants.remove(slot.tenant);
         self.resting.count(slot.rest, |count| count.saturating_sub(1));
+        self.needs.end_newest(slot.base);
         self.needs.remove(&slot.needed)
+    }
+
+    /// The same entry, written again as record `number`, with its content where `content` says.
+    pub(crate) fn move_to(&mut self, id: QueueId, content: &StoredContent, number: u64, location: Location) {
+        let Some(slot) = self.entries.get_mut(&id) else { return };
+        let needed = std::mem::replace(&mut slot.needed, self.needs.add(id, content, number, location));
+        self.needs.end_newest(std::mem::replace(&mut slot.base, number));
+        self.needs.begin_newest(number);
+        // It knows its content where it was.
+        slot.cached = None;
+        // The body files are the same: none of them is freed.
+        self.needs.remove(&needed);
     }
 
     /// Keeps an entry in memory until others push it out.
@@ -204,6 +219,11 @@ impl Queue {
         self.release(id);
     }
 
+    /// Whether nobody has an entry.
+    pub(crate) fn is_free(&self, id: QueueId) -> bool {
+        self.entries.get(&id).is_some_and(|slot| slot.turn == Turn::Free)
+    }
+
     pub(crate) fn contains(&self, id: QueueId) -> bool {
         self.entries.contains_key(&id)
     }
@@ -221,11 +241,10 @@ impl Queue {
     }
 
     /// Entries that need a segment.
-    pub(crate) fn dependents(&self, sequence: u64) -> Vec<QueueId> {
-        let needs = |id: &QueueId| {
-            self.entries.get(id).is_some_and(|slot| self.needs.depends(&slot.needed, sequence))
-        };
-        self.needs.dependents(sequence).into_iter().filter(needs).collect()
+    pub(crate) fn dependents(&self, segment: SegmentId) -> Vec<QueueId> {
+        let needs =
+            |id: &QueueId| self.entries.get(id).is_some_and(|slot| self.needs.depends(&slot.needed, segment));
+        self.needs.dependents(segment).into_iter().filter(needs).collect()
     }
 
     /// An entry that needs a record which is not in the log.

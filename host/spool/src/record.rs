@@ -16,6 +16,7 @@
 use bytes::{Buf, BufMut, Bytes};
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::Binary;
 use crate::entry::{Entry, QueueId};
 
 /// Length of the header.
@@ -25,7 +26,7 @@ const SUMMED_LENGTH: usize = 44;
 /// First bytes of each record; 0xf5 occurs in no UTF-8 text.
 pub(crate) const MAGIC: [u8; 4] = *b"\xf5rec";
 
-/// What a record says. All but `Seal` and `Oldest` are applied in the same way; the kind is for readers and tools.
+/// What a record says. All but `Seal` and `Checkpoint` are applied in the same way; the kind is for readers and tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// New entries: the shares of one transaction.
@@ -36,12 +37,12 @@ pub(crate) enum Kind {
     Attempt,
     /// The end of an entry, with its outbox.
     Done,
-    /// An entry as it is, written again by compaction.
+    /// An entry as it is, written again by compaction into a kept segment.
     Copy,
     /// Nothing follows in this segment ([`Seal`]).
     Seal,
-    /// Segments before a sequence are to be deleted ([`Oldest`]).
-    Oldest,
+    /// Which segments count ([`Checkpoint`]); the last but one record of each kept segment.
+    Checkpoint,
 }
 
 impl Kind {
@@ -53,13 +54,13 @@ impl Kind {
             Self::Done => 4,
             Self::Copy => 5,
             Self::Seal => 6,
-            Self::Oldest => 7,
+            Self::Checkpoint => 7,
         }
     }
 
     fn of(code: u8) -> Option<Self> {
         const ALL: [Kind; 7] =
-            [Kind::Accept, Kind::Stage, Kind::Attempt, Kind::Done, Kind::Copy, Kind::Seal, Kind::Oldest];
+            [Kind::Accept, Kind::Stage, Kind::Attempt, Kind::Done, Kind::Copy, Kind::Seal, Kind::Checkpoint];
         ALL.into_iter().find(|kind| kind.code() == code)
     }
 }
@@ -148,12 +149,72 @@ pub(crate) enum SealReason {
     Rotated,
     /// Nothing: the spool was closed in order. The next start goes on behind it.
     Closed,
+    /// Nothing ever: a kept segment is written once.
+    Kept,
 }
 
-/// Metadata of [`Kind::Oldest`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Oldest {
+/// Metadata of [`Kind::Checkpoint`]: what the spool consisted of when a kept segment was made. Only the newest one counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Checkpoint {
+    /// Number that the log's next record was to have: what the log said before then of an entry that is kept is outdated.
+    pub(crate) as_of: u64,
+    /// The first segment of the log that counts.
+    pub(crate) oldest: u64,
+    /// The kept segments that count, the newest last.
+    pub(crate) kept: Vec<KeptSegment>,
+}
+
+/// What a checkpoint says of a kept segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptSegment {
     pub(crate) sequence: u64,
+    /// Which of its records were then the newest of their entries: the others must not bring back what was done since.
+    pub(crate) newest: Bits,
+}
+
+/// A set of places, as bytes of eight each from the lowest bit on, in base64.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Binary", into = "Binary")]
+pub(crate) struct Bits(Vec<u8>);
+
+impl Bits {
+    pub(crate) fn insert(&mut self, place: u64) {
+        let (byte, bit) = Self::split(place);
+        if byte >= self.0.len() {
+            self.0.resize(byte.saturating_add(1), 0);
+        }
+        if let Some(byte) = self.0.get_mut(byte) {
+            *byte |= bit;
+        }
+    }
+
+    pub(crate) fn remove(&mut self, place: u64) {
+        let (byte, bit) = Self::split(place);
+        if let Some(byte) = self.0.get_mut(byte) {
+            *byte &= !bit;
+        }
+    }
+
+    pub(crate) fn contains(&self, place: u64) -> bool {
+        let (byte, bit) = Self::split(place);
+        self.0.get(byte).is_some_and(|byte| byte & bit != 0)
+    }
+
+    fn split(place: u64) -> (usize, u8) {
+        (usize::try_from(place / 8).unwrap_or(usize::MAX), 1 << (place % 8))
+    }
+}
+
+impl From<Binary> for Bits {
+    fn from(binary: Binary) -> Self {
+        Self(binary.0.into())
+    }
+}
+
+impl From<Bits> for Binary {
+    fn from(bits: Bits) -> Self {
+        Self(bits.0.into())
+    }
 }
 
 /// A record that has everything but its number, made by the caller so that the committer has little to do.

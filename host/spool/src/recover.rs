@@ -4,7 +4,8 @@
 //! nothing refers to, a half made segment and segments that were to be deleted are removed; nothing is changed on disk before
 //! everything was read and found good. Leaves out: the format of one segment ([`crate::scan`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -14,12 +15,13 @@ use tokio::sync::Notify;
 
 use crate::body::BodyName;
 use crate::disk::{Disk, Lock};
+use crate::entry::Entry;
 use crate::error::OpenError;
 use crate::listing::Listing;
 use crate::queue::Queue;
-use crate::record::{Kind, Metadata, Oldest, SealReason};
+use crate::record::{Kind, Metadata, SealReason};
 use crate::scan::{End, Found, Scan, Tail};
-use crate::segment::{Preamble, SegmentWriter};
+use crate::segment::{Preamble, SegmentId, SegmentWriter};
 use crate::settings::{Paths, Settings};
 use crate::shared::{Shared, Tally};
 
@@ -42,7 +44,7 @@ pub struct Recovery {
     pub unknown: Vec<PathBuf>,
 }
 
-/// The torn end of the log.
+/// The torn end of the log; it reads as a sentence for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Torn {
     /// The segment.
@@ -51,6 +53,20 @@ pub struct Torn {
     pub offset: u64,
     /// Bytes that were cut off.
     pub bytes: u64,
+    /// Records among them that were whole, but behind or in one batch with a torn one.
+    pub records: u64,
+}
+
+impl fmt::Display for Torn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, offset, bytes, records } = self;
+        write!(
+            formatter,
+            "{}: the last write was torn: {bytes} bytes from offset {offset} on were cut off, with {records} whole records \
+             among them; none of them was acknowledged, so their senders still have the mail",
+            path.display()
+        )
+    }
 }
 
 /// All that a running spool begins with.
@@ -59,6 +75,8 @@ pub(crate) struct Recovered {
     pub(crate) shared: Arc<Shared>,
     pub(crate) writer: SegmentWriter,
     pub(crate) next: u64,
+    /// Sequence of the next kept segment.
+    pub(crate) kept_next: u64,
     pub(crate) spool: u64,
     pub(crate) lock: Box<dyn Lock>,
     pub(crate) recovery: Recovery,
@@ -73,16 +91,19 @@ pub(crate) fn recover(settings: Settings, disk: Arc<dyn Disk>) -> Result<Recover
         paths: &paths,
         queue: Queue::default(),
         sizes: HashMap::new(),
-        oldest: 0,
+        spool: None,
+        oldest: 1,
+        as_of: 0,
         garbage: Vec::new(),
         recovery: Recovery::default(),
     };
     let listing = Listing::of(disk.as_ref(), &paths)?;
     start.garbage.clone_from(&listing.half_made);
     start.recovery.unknown.clone_from(&listing.unknown);
+    start.read_kept(&listing)?;
     let scans = start.open_segments(&listing)?;
     let (writer, next) = if scans.is_empty() { start.first(&listing)? } else { start.read_log(scans)? };
-    start.check_entries()?;
+    start.check_entries(next)?;
     start.check_bodies(&listing)?;
     let (writer, recovery, queue) = start.finish(writer)?;
     let spool = writer.preamble.spool;
@@ -99,7 +120,8 @@ pub(crate) fn recover(settings: Settings, disk: Arc<dyn Disk>) -> Result<Recover
         run,
         bodies_made: AtomicU64::new(0),
     };
-    Ok(Recovered { shared: Arc::new(shared), writer, next, spool, lock, recovery })
+    let kept_next = listing.kept.last().map_or(1, |last| last.saturating_add(1));
+    Ok(Recovered { shared: Arc::new(shared), writer, next, kept_next, spool, lock, recovery })
 }
 
 /// Makes the directories durable and takes the lock.
@@ -118,17 +140,21 @@ fn prepare(disk: &dyn Disk, paths: &Paths) -> Result<Box<dyn Lock>, OpenError> {
     Ok(lock)
 }
 
-struct Start<'a> {
-    disk: &'a dyn Disk,
-    paths: &'a Paths,
-    queue: Queue,
+pub(crate) struct Start<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) paths: &'a Paths,
+    pub(crate) queue: Queue,
     /// What entries say of the sizes of body files.
-    sizes: HashMap<BodyName, u64>,
-    /// The first segment that is needed, as the log says.
-    oldest: u64,
+    pub(crate) sizes: HashMap<BodyName, u64>,
+    /// The spool that the segments say they belong to.
+    pub(crate) spool: Option<u64>,
+    /// The first segment of the log that counts, as the newest checkpoint says.
+    pub(crate) oldest: u64,
+    /// What earlier records of the log say of an entry that is kept is outdated.
+    pub(crate) as_of: u64,
     /// Files to be unlinked once everything was found good.
-    garbage: Vec<PathBuf>,
-    recovery: Recovery,
+    pub(crate) garbage: Vec<PathBuf>,
+    pub(crate) recovery: Recovery,
 }
 
 /// The segment that goes on, not opened for writing yet.
@@ -138,52 +164,61 @@ enum Active {
 }
 
 impl Start<'_> {
-    /// Opens the segments that follow each other up to the last one, checks that they belong together, and notes which
-    /// is the first that the log needs.
+    /// Opens the log's segments from the first that counts up to the last one, and checks that none is missing.
     fn open_segments(&mut self, listing: &Listing) -> Result<Vec<Scan>, OpenError> {
-        let mut scans: BTreeMap<u64, Scan> = BTreeMap::new();
-        for sequence in listing.segments.iter().rev().copied() {
-            let path = self.paths.segment(sequence);
-            if scans.keys().next().is_some_and(|next| sequence.checked_add(1) != Some(*next)) {
-                // Behind a gap: either deleted on purpose, which the log then says, or something is missing.
-                self.garbage.push(path);
-                continue;
+        let counts = listing.segments.partition_point(|sequence| *sequence < self.oldest);
+        let (before, counting) = listing.segments.split_at(counts);
+        let gone = before.iter().map(|sequence| self.paths.segment(SegmentId::Log(*sequence)));
+        self.garbage.extend(gone);
+        let mut scans = Vec::with_capacity(counting.len());
+        for (sequence, expected) in counting.iter().zip(self.oldest..) {
+            if *sequence != expected {
+                let what = "later segments need it; restore the file".to_owned();
+                return Err(OpenError::Missing { path: self.paths.segment(SegmentId::Log(expected)), what });
             }
-            let file = self.disk.open(&path).map_err(|source| access(&path, "open the segment", source))?;
-            let scan = Scan::open(file, path)?;
-            if scan.preamble.sequence != sequence {
-                return Err(misplaced(
-                    scan.path(),
-                    "it says that it is another segment; two files were swapped",
-                ));
-            }
-            if scans.values().next().is_some_and(|other| other.preamble.spool != scan.preamble.spool) {
-                return Err(misplaced(scan.path(), "it belongs to another spool"));
-            }
-            self.oldest = self.oldest.max(scan.preamble.oldest);
-            scans.insert(sequence, scan);
+            scans.push(self.open_segment(SegmentId::Log(*sequence))?);
         }
-        Ok(scans.into_values().collect())
+        Ok(scans)
+    }
+
+    /// Opens a segment and checks that it is the one, and of this spool.
+    pub(crate) fn open_segment(&mut self, id: SegmentId) -> Result<Scan, OpenError> {
+        let path = self.paths.segment(id);
+        let file = self.disk.open(&path).map_err(|source| access(&path, "open the segment", source))?;
+        let scan = Scan::open(file, path)?;
+        if scan.preamble.id != id {
+            return Err(misplaced(
+                scan.path(),
+                "it says that it is another segment, so files were swapped; give each its own name again",
+            ));
+        }
+        if *self.spool.get_or_insert(scan.preamble.spool) != scan.preamble.spool {
+            return Err(misplaced(
+                scan.path(),
+                "it belongs to another spool; move it back there and restore the file that was here",
+            ));
+        }
+        Ok(scan)
     }
 
     /// A spool that has no log yet, unless there are bodies, which need one.
     fn first(&mut self, listing: &Listing) -> Result<(Active, u64), OpenError> {
-        if !listing.bodies.is_empty() {
+        if !listing.bodies.is_empty() || !listing.kept.is_empty() {
             let what =
-                "there are bodies but no log that refers to them; the segments were removed".to_owned();
+                "there are bodies or kept segments but no log that goes with them; restore its segments";
+            let what = what.to_owned();
             return Err(OpenError::Missing { path: self.paths.segments.clone(), what });
         }
         let (spool, salt) = (self.disk.salt(), self.disk.salt());
-        Ok((Active::Fresh(Preamble { spool, sequence: 1, first: 1, oldest: 1, salt }), 1))
+        Ok((Active::Fresh(Preamble { spool, id: SegmentId::Log(1), first: 1, salt }), 1))
     }
 
     /// Replays the log.
     fn read_log(&mut self, mut scans: Vec<Scan>) -> Result<(Active, u64), OpenError> {
         // A crash between making a segment and sealing the one before leaves a blank one behind an unsealed one. Only
         // then may the last but one be torn; if it turns out to be sealed, the blank one is simply the active one.
-        let blank = scans.pop_if(|last| last.is_blank() && last.preamble.sequence > self.oldest);
+        let blank = scans.pop_if(|last| last.is_blank() && last.preamble.id.sequence() > self.oldest);
         let last = scans.len().saturating_sub(1);
-        let first = scans.first().or(blank.as_ref()).map_or(0, |scan| scan.preamble.sequence);
         let mut end: Option<End> = None;
         for (at, scan) in scans.into_iter().enumerate() {
             if let Some(before) = &end
@@ -208,7 +243,7 @@ impl Start<'_> {
                 end
             }
             (Some(end), None) if end.sealed == Some(SealReason::Rotated) => {
-                let path = self.paths.segment(end.preamble.sequence.saturating_add(1));
+                let path = self.paths.segment(end.preamble.id.next());
                 return Err(OpenError::Missing {
                     path,
                     what: "the segment before says that it exists".to_owned(),
@@ -221,10 +256,6 @@ impl Start<'_> {
                 return Err(OpenError::Missing { path: self.paths.segments.clone(), what });
             }
         };
-        if first > self.oldest {
-            let what = "later segments need it".to_owned();
-            return Err(OpenError::Missing { path: self.paths.segment(first.saturating_sub(1)), what });
-        }
         let next = active.next;
         Ok((Active::Last(active), next))
     }
@@ -232,7 +263,7 @@ impl Start<'_> {
     fn read_segment(&mut self, scan: Scan, tail: Tail) -> Result<End, OpenError> {
         self.recovery.segments = self.recovery.segments.saturating_add(1);
         let path = scan.path().clone();
-        self.queue.needs.add_segment(scan.preamble.sequence, scan.preamble.salt);
+        self.queue.needs.add_segment(scan.preamble.id, scan.preamble.salt);
         scan.run(tail, |found| self.replay(&path, &found))
     }
 
@@ -246,45 +277,43 @@ impl Start<'_> {
         };
         match found.header.kind {
             Kind::Seal => {}
-            Kind::Oldest => {
-                let oldest: Oldest = serde_json::from_slice(&found.metadata).map_err(unreadable)?;
-                self.oldest = self.oldest.max(oldest.sequence);
+            Kind::Checkpoint => {
+                let (path, offset) = (path.to_owned(), found.location.offset);
+                let what = "a record is one of a kept segment".to_owned();
+                return Err(OpenError::Damaged { path, offset, what });
             }
             Kind::Accept | Kind::Stage | Kind::Attempt | Kind::Done | Kind::Copy => {
                 let metadata: Metadata = serde_json::from_slice(&found.metadata).map_err(unreadable)?;
-                for mut entry in metadata.entries {
-                    entry.content.number(found.header.number);
-                    let files = entry.content.files().iter();
-                    self.sizes.extend(files.map(|facts| (facts.name, facts.size)));
-                    self.queue.put(&entry, found.header.number, found.location);
+                for entry in metadata.entries {
+                    if !self.is_outdated(entry.id, found.header.number) {
+                        self.put(entry, found);
+                    }
                 }
                 for id in metadata.done {
-                    self.queue.remove(id);
+                    if !self.is_outdated(id, found.header.number) {
+                        self.queue.remove(id);
+                    }
                 }
             }
         }
         Ok(())
     }
 
+    /// A record says that an entry is now so.
+    pub(crate) fn put(&mut self, mut entry: Entry, found: &Found) {
+        entry.content.number(found.header.number);
+        self.sizes.extend(entry.content.files().iter().map(|facts| (facts.name, facts.size)));
+        self.queue.put(&entry, found.header.number, found.location);
+    }
+
     /// Everything that an entry refers to must be in the log.
-    fn check_entries(&mut self) -> Result<(), OpenError> {
-        let before: Vec<u64> = self
-            .queue
-            .needs
-            .segments()
-            .keys()
-            .copied()
-            .take_while(|sequence| *sequence < self.oldest)
-            .collect();
-        for sequence in before {
-            if self.queue.needs.segments().get(&sequence).is_some_and(|used| used.needed > 0) {
-                let path = self.paths.segment(sequence);
-                let what = "the log says that it is deleted, but an entry needs it".to_owned();
-                return Err(OpenError::Damaged { path, offset: 0, what });
-            }
-            self.queue.needs.remove_segment(sequence);
-            self.garbage.push(self.paths.segment(sequence));
+    fn check_entries(&mut self, next: u64) -> Result<(), OpenError> {
+        if next < self.as_of {
+            let what =
+                format!("records {next} to {} are not in the log; restore its last segment", self.as_of - 1);
+            return Err(OpenError::Missing { path: self.paths.segments.clone(), what });
         }
+        self.queue.needs.drop_spare();
         match self.queue.first_incomplete() {
             None => Ok(()),
             Some((id, number)) => {
@@ -333,16 +362,18 @@ impl Start<'_> {
         }
         let writer = match active {
             Active::Fresh(preamble) => {
-                self.queue.needs.add_segment(preamble.sequence, preamble.salt);
-                SegmentWriter::create(self.disk, self.paths, preamble).map_err(|source| {
-                    access(&self.paths.segment(preamble.sequence), "make the segment", source)
-                })?
+                self.queue.needs.add_segment(preamble.id, preamble.salt);
+                SegmentWriter::create(self.disk, self.paths, preamble)
+                    .map_err(|source| access(&self.paths.segment(preamble.id), "make the segment", source))?
             }
             Active::Last(end) => {
                 if end.torn > 0 {
                     let cut = end.file.truncate(end.offset).and_then(|()| end.file.sync_data());
                     cut.map_err(|source| access(&end.path, "cut the torn end", source))?;
-                    self.recovery.torn = Some(Torn { path: end.path, offset: end.offset, bytes: end.torn });
+                    let (offset, bytes, records) = (end.offset, end.torn, end.torn_records);
+                    let torn = Torn { path: end.path, offset, bytes, records };
+                    tracing::warn!("{torn}");
+                    self.recovery.torn = Some(torn);
                 }
                 SegmentWriter { file: end.file, preamble: end.preamble, synced: end.offset }
             }
@@ -356,6 +387,6 @@ pub(crate) fn access(path: &Path, what: &'static str, source: io::Error) -> Open
     OpenError::Access { path: path.to_owned(), what, source }
 }
 
-fn misplaced(path: &Path, what: &str) -> OpenError {
+pub(crate) fn misplaced(path: &Path, what: &str) -> OpenError {
     OpenError::Misplaced { path: path.to_owned(), what: what.to_owned() }
 }

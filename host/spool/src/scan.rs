@@ -50,6 +50,8 @@ pub(crate) struct End {
     pub(crate) offset: u64,
     /// Bytes behind it.
     pub(crate) torn: u64,
+    /// Whole records among them.
+    pub(crate) torn_records: u64,
     /// Number of the record that would come next.
     pub(crate) next: u64,
     pub(crate) sealed: Option<SealReason>,
@@ -117,10 +119,11 @@ impl Scan {
             self.next = self.next.saturating_add(1);
             self.pending.push(found);
         }
-        self.judge(tail)?;
+        let torn_records = self.judge(tail)?;
         self.pending.drain(..).try_for_each(&mut take)?;
         Ok(End {
             torn: self.size.saturating_sub(self.offset),
+            torn_records,
             file: self.file,
             path: self.path,
             preamble: self.preamble,
@@ -130,34 +133,38 @@ impl Scan {
         })
     }
 
-    /// Decides what the end of the good records means, and takes back those of the last batch that are not whole.
-    fn judge(&mut self, tail: Tail) -> Result<(), OpenError> {
+    /// Decides what the end of the good records means, and takes back those of the last batch that are not whole. The answer
+    /// is how many whole records are behind the end all the same.
+    fn judge(&mut self, tail: Tail) -> Result<u64, OpenError> {
         if tail == Tail::Sealed {
             return match (self.sealed, self.offset == self.size) {
-                (Some(SealReason::Rotated), true) => Ok(()),
+                (Some(SealReason::Rotated | SealReason::Kept), true) => Ok(0),
                 (_, true) => Err(self.damaged(self.offset, "the segment ends before its seal")),
                 (_, false) => Err(self.damaged(self.offset, "a record is damaged")),
             };
         }
-        if self.offset < self.size
-            && let Some(later) = self.later_record()?
-        {
+        let mut behind = self.behind()?;
+        if let Some(later) = behind.acknowledging {
             let what =
                 format!("a record is damaged (record {later} behind it shows that it was acknowledged)");
             return Err(OpenError::Damaged { path: self.path.clone(), offset: self.offset, what });
         }
-        let whole = |found: &Found| {
-            read_body(self.file.as_ref(), &self.path, &found.location, self.preamble.salt).is_ok()
-        };
+        let whole = |found: &Found| self.is_whole(&found.location);
         if let Some(at) = self.pending.iter().position(|found| !whole(found))
             && let Some(first) = self.pending.get(at)
         {
             self.offset = first.location.offset;
             self.next = first.header.number;
             self.sealed = None;
-            self.pending.truncate(at);
+            let others = self.pending.split_off(at);
+            let count = others.iter().filter(|found| self.is_whole(&found.location)).count();
+            behind.whole = behind.whole.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
         }
-        Ok(())
+        Ok(behind.whole)
+    }
+
+    fn is_whole(&self, location: &Location) -> bool {
+        read_body(self.file.as_ref(), &self.path, location, self.preamble.salt).is_ok()
     }
 
     /// The record at the offset, or none if there is no good one.
@@ -166,7 +173,7 @@ impl Scan {
         let header = header.map_err(|source| access(&self.path, source))?;
         let Some(header) = Header::decode(&header, self.preamble.salt) else { return Ok(None) };
         let location = Location {
-            segment: self.preamble.sequence,
+            segment: self.preamble.id,
             offset: self.offset,
             metadata_length: header.metadata_length,
             body_length: header.body_length,
@@ -184,28 +191,46 @@ impl Scan {
         Ok(good.then_some(Found { header, location, metadata }))
     }
 
-    /// Looks behind the broken place for a record that was written when it was durable. A message can't forge one: the
-    /// sum of a header begins with the segment's salt.
-    fn later_record(&self) -> Result<Option<u64>, OpenError> {
+    /// Looks behind the broken place for records, and for one that was written when it was durable. A message can't forge
+    /// one: the sum of a header begins with the segment's salt.
+    fn behind(&self) -> Result<Behind, OpenError> {
         let finder = memmem::Finder::new(&MAGIC);
-        let mut at = self.offset.saturating_add(1);
-        while at < self.size {
-            let bytes = read_up_to(self.file.as_ref(), at, SEARCH_BYTES.saturating_add(HEADER_LENGTH))
+        let mut behind = Behind::default();
+        let mut start = self.offset.saturating_add(1);
+        while start < self.size {
+            let bytes = read_up_to(self.file.as_ref(), start, SEARCH_BYTES.saturating_add(HEADER_LENGTH))
                 .map_err(|source| access(&self.path, source))?;
-            for place in finder.find_iter(&bytes) {
+            for place in finder.find_iter(&bytes).take_while(|place| *place < SEARCH_BYTES) {
                 let header = bytes.get(place..).and_then(|rest| Header::decode(rest, self.preamble.salt));
-                if let Some(header) = header.filter(|header| header.synced > self.offset) {
-                    return Ok(Some(header.number));
+                let Some(header) = header else { continue };
+                if header.synced > self.offset {
+                    return Ok(Behind { acknowledging: Some(header.number), ..behind });
                 }
+                let location = Location {
+                    segment: self.preamble.id,
+                    offset: start.saturating_add(u64::try_from(place).unwrap_or(u64::MAX)),
+                    metadata_length: header.metadata_length,
+                    body_length: header.body_length,
+                };
+                behind.whole = behind.whole.saturating_add(u64::from(self.is_whole(&location)));
             }
-            at = at.saturating_add(u64::try_from(SEARCH_BYTES).unwrap_or(u64::MAX));
+            start = start.saturating_add(u64::try_from(SEARCH_BYTES).unwrap_or(u64::MAX));
         }
-        Ok(None)
+        Ok(behind)
     }
 
     fn damaged(&self, offset: u64, what: &str) -> OpenError {
         OpenError::Damaged { path: self.path.clone(), offset, what: what.to_owned() }
     }
+}
+
+/// What lies behind a broken place.
+#[derive(Debug, Default)]
+struct Behind {
+    /// A record that was written when the broken place was durable.
+    acknowledging: Option<u64>,
+    /// Records that are whole.
+    whole: u64,
 }
 
 /// Bytes that are searched at once behind a broken place.

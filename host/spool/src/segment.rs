@@ -2,8 +2,11 @@
 //!
 //! ```text
 //!  0  magic (8)      12  spool id (8)    28  first record's number (8)   44  salt (8)
-//!  8  version (4)    20  sequence (8)    36  oldest segment needed (8)   52  zeros (8)   60  crc32 of 0..60 (4)
+//!  8  version (4)    20  sequence (8)    36  0: log, 1: kept (8)         52  zeros (8)   60  crc32 of 0..60 (4)
 //! ```
+//! Segments of the log are appended to, one after the other. Kept segments are what compaction makes of old entries: each is
+//! written once and gets its name when it is whole ([`crate::compact`]).
+//!
 //! The version stands before everything that a later one may change. A file gets its final name only when its preamble is
 //! durable, so a `.log` file without a whole preamble is damaged, never half made. Leaves out: what records mean.
 
@@ -28,17 +31,60 @@ const MAGIC: [u8; 8] = *b"\xf5sluice\n";
 /// The format that this version writes, and the newest that it reads.
 pub(crate) const FORMAT_VERSION: u32 = 1;
 
+/// Names a segment, by its place among its like; also its file's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum SegmentId {
+    /// Of the log.
+    Log(u64),
+    /// Made by compaction.
+    Kept(u64),
+}
+
+impl SegmentId {
+    fn generation(self) -> u64 {
+        match self {
+            Self::Log(_) => 0,
+            Self::Kept(_) => 1,
+        }
+    }
+
+    pub(crate) fn sequence(self) -> u64 {
+        match self {
+            Self::Log(sequence) | Self::Kept(sequence) => sequence,
+        }
+    }
+
+    /// The one behind it.
+    pub(crate) fn next(self) -> Self {
+        match self {
+            Self::Log(sequence) => Self::Log(sequence.saturating_add(1)),
+            Self::Kept(sequence) => Self::Kept(sequence.saturating_add(1)),
+        }
+    }
+}
+
+/// Number of the first record of a kept segment. They are numbered apart from the log, in the upper half of all numbers, 2^32
+/// for each segment; with one a second, their sequences last for 68 years.
+pub(crate) fn kept_first(sequence: u64) -> u64 {
+    KEPT_NUMBERS | sequence << 32
+}
+
+/// The kept segment in which a record of that number is, and its place there; none for a record of the log.
+pub(crate) fn kept_place(number: u64) -> Option<(SegmentId, u64)> {
+    let kept = number & KEPT_NUMBERS != 0;
+    kept.then_some((SegmentId::Kept((number & !KEPT_NUMBERS) >> 32), number & u64::from(u32::MAX)))
+}
+
+const KEPT_NUMBERS: u64 = 1 << 63;
+
 /// What a segment says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Preamble {
     /// Drawn once for a spool, in all of its segments.
     pub(crate) spool: u64,
-    /// Its place in the log; also its file name.
-    pub(crate) sequence: u64,
+    pub(crate) id: SegmentId,
     /// Number of its first record.
     pub(crate) first: u64,
-    /// The first segment that was still needed when this one was made.
-    pub(crate) oldest: u64,
     /// Sums of its record headers begin with it.
     pub(crate) salt: u64,
 }
@@ -56,7 +102,7 @@ impl Preamble {
         let mut rest = bytes.as_mut_slice();
         rest.put_slice(&MAGIC);
         rest.put_u32_le(FORMAT_VERSION);
-        for number in [self.spool, self.sequence, self.first, self.oldest, self.salt, 0] {
+        for number in [self.spool, self.id.sequence(), self.first, self.id.generation(), self.salt, 0] {
             rest.put_u64_le(number);
         }
         let sum = crc32fast::hash(bytes.first_chunk::<SUMMED_LENGTH>().map_or(&[], |summed| summed));
@@ -81,20 +127,20 @@ impl Preamble {
         if version == 0 || bytes.last_chunk() != Some(&summed.to_le_bytes()) {
             return Err(PreambleFault::Damaged);
         }
-        Ok(Self {
-            spool: rest.get_u64_le(),
-            sequence: rest.get_u64_le(),
-            first: rest.get_u64_le(),
-            oldest: rest.get_u64_le(),
-            salt: rest.get_u64_le(),
-        })
+        let (spool, sequence, first) = (rest.get_u64_le(), rest.get_u64_le(), rest.get_u64_le());
+        let id = match rest.get_u64_le() {
+            0 => SegmentId::Log(sequence),
+            1 => SegmentId::Kept(sequence),
+            _ => return Err(PreambleFault::Damaged),
+        };
+        Ok(Self { spool, id, first, salt: rest.get_u64_le() })
     }
 }
 
 /// Where a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Location {
-    pub(crate) segment: u64,
+    pub(crate) segment: SegmentId,
     pub(crate) offset: u64,
     pub(crate) metadata_length: u32,
     pub(crate) body_length: u32,
@@ -105,14 +151,23 @@ pub(crate) struct Location {
 pub(crate) struct SegmentWriter {
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) preamble: Preamble,
-    /// Bytes that are durable; what is written goes behind them.
+    /// Bytes that are durable; what is written goes behind them. Of a kept segment that is being made: bytes written.
     pub(crate) synced: u64,
 }
 
 impl SegmentWriter {
     /// A new segment, durable with its name.
     pub(crate) fn create(disk: &dyn Disk, paths: &Paths, preamble: Preamble) -> io::Result<Self> {
-        let new = paths.segment_new(preamble.sequence);
+        let writer = Self::begin(disk, paths, preamble)?;
+        writer.file.sync_data()?;
+        disk.rename(&paths.segment_new(preamble.id), &paths.segment(preamble.id))?;
+        disk.sync_directory(&paths.segments)?;
+        Ok(writer)
+    }
+
+    /// A new segment that has no name yet; nothing is durable.
+    pub(crate) fn begin(disk: &dyn Disk, paths: &Paths, preamble: Preamble) -> io::Result<Self> {
+        let new = paths.segment_new(preamble.id);
         let file = match disk.create(&new) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 disk.unlink(&new)?;
@@ -122,9 +177,6 @@ impl SegmentWriter {
         };
         let bytes = preamble.encode();
         write_all_at(file.as_ref(), &mut [IoSlice::new(&bytes)], 0)?;
-        file.sync_data()?;
-        disk.rename(&new, &paths.segment(preamble.sequence))?;
-        disk.sync_directory(&paths.segments)?;
         Ok(Self { file, preamble, synced: FIRST_OFFSET })
     }
 
@@ -147,7 +199,7 @@ impl SegmentWriter {
             slices.extend(record.slices().filter(|slice| !slice.is_empty()).map(IoSlice::new));
             let shape = record.header(0, 0);
             locations.push(Location {
-                segment: self.preamble.sequence,
+                segment: self.preamble.id,
                 offset,
                 metadata_length: shape.metadata_length,
                 body_length: shape.body_length,
@@ -215,7 +267,7 @@ fn read(file: &dyn DiskFile, path: &Path, offset: u64, length: usize) -> Result<
 mod tests {
     use super::*;
 
-    const PREAMBLE: Preamble = Preamble { spool: 1, sequence: 2, first: 3, oldest: 4, salt: 5 };
+    const PREAMBLE: Preamble = Preamble { spool: 1, id: SegmentId::Kept(2), first: 3, salt: 5 };
 
     #[test]
     fn a_preamble_reads_back_and_any_flipped_bit_is_noticed() {
@@ -226,6 +278,12 @@ mod tests {
             bad[bit / 8] ^= 1 << (bit % 8);
             assert!(Preamble::decode(&bad).is_err(), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn a_record_of_a_kept_segment_says_by_its_number_where_it_is() {
+        assert_eq!(kept_place(kept_first(7) + 5), Some((SegmentId::Kept(7), 5)));
+        assert_eq!(kept_place(5), None);
     }
 
     #[test]

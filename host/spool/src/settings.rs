@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::segment::SegmentId;
+
 /// Where the spool is and what bounds it.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -29,6 +31,9 @@ pub struct Settings {
     pub cache_bytes_max: usize,
     /// Open segment files kept for reading. 64.
     pub segment_files_max: usize,
+    /// Segments of old entries that are less than half a segment long; above it the smallest are joined. 256: where one entry
+    /// in a hundred stays for long there are some 200 of them, and joining would copy their entries once more.
+    pub kept_segments_max: usize,
 }
 
 impl Settings {
@@ -46,6 +51,7 @@ impl Settings {
             record_entries_max: 1000,
             cache_bytes_max: 32 << 20,
             segment_files_max: 64,
+            kept_segments_max: 256,
         }
     }
 }
@@ -75,12 +81,18 @@ impl Paths {
     }
 
     /// A segment's file; names sort in the order of their sequence.
-    pub(crate) fn segment(&self, sequence: u64) -> PathBuf {
-        self.segments.join(format!("{sequence:016x}.log"))
+    pub(crate) fn segment(&self, id: SegmentId) -> PathBuf {
+        self.segments.join(match id {
+            SegmentId::Log(sequence) => format!("{sequence:016x}.log"),
+            SegmentId::Kept(sequence) => format!("{sequence:016x}.kept"),
+        })
     }
 
-    /// A segment before its preamble is durable.
-    pub(crate) fn segment_new(&self, sequence: u64) -> PathBuf {
-        self.segments.join(format!("{sequence:016x}.new"))
+    /// A segment before it may count.
+    pub(crate) fn segment_new(&self, id: SegmentId) -> PathBuf {
+        self.segments.join(match id {
+            SegmentId::Log(sequence) => format!("{sequence:016x}.new"),
+            SegmentId::Kept(sequence) => format!("{sequence:016x}.kept-new"),
+        })
     }
 }

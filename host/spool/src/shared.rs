@@ -13,7 +13,7 @@ use crate::entry::{Entry, QueueId};
 use crate::error::ReadError;
 use crate::queue::Queue;
 use crate::record::Metadata;
-use crate::segment;
+use crate::segment::{self, SegmentId};
 use crate::settings::{Paths, Settings};
 
 #[derive(Debug)]
@@ -34,8 +34,7 @@ pub(crate) struct Shared {
     pub(crate) bodies_made: AtomicU64,
 }
 
-/// Sequence -> open file.
-type Files = HashMap<u64, Arc<dyn DiskFile>>;
+type Files = HashMap<SegmentId, Arc<dyn DiskFile>>;
 
 /// What the committer did since the start.
 #[derive(Debug, Default)]
@@ -43,6 +42,8 @@ pub(crate) struct Tally {
     pub(crate) records: AtomicU64,
     pub(crate) bytes: AtomicU64,
     pub(crate) syncs: AtomicU64,
+    pub(crate) copied: AtomicU64,
+    pub(crate) kept_bytes: AtomicU64,
 }
 
 impl Shared {
@@ -63,22 +64,22 @@ impl Shared {
     }
 
     /// A segment's file for reading; the few that are in use stay open.
-    pub(crate) fn segment_file(&self, sequence: u64) -> Result<Arc<dyn DiskFile>, ReadError> {
-        if let Some(file) = self.files().get(&sequence) {
+    pub(crate) fn segment_file(&self, id: SegmentId) -> Result<Arc<dyn DiskFile>, ReadError> {
+        if let Some(file) = self.files().get(&id) {
             return Ok(file.clone());
         }
-        let path = self.paths.segment(sequence);
+        let path = self.paths.segment(id);
         let file = self.disk.open(&path).map_err(|source| ReadError::Disk { path, source })?;
         let mut files = self.files();
         if files.len() >= self.settings.segment_files_max {
             files.clear();
         }
-        files.insert(sequence, file.clone());
+        files.insert(id, file.clone());
         Ok(file)
     }
 
-    pub(crate) fn forget_file(&self, sequence: u64) {
-        self.files().remove(&sequence);
+    pub(crate) fn forget_file(&self, id: SegmentId) {
+        self.files().remove(&id);
     }
 
     /// Reads an entry's newest state.

@@ -51,7 +51,7 @@ impl Spool {
         let runtime = tokio::runtime::Handle::current();
         let opening = tokio::task::spawn_blocking(move || recover::recover(settings, disk));
         let recovered = opening.await.map_err(|error| OpenError::Thread(io::Error::other(error)))??;
-        let Recovered { shared, writer, next, spool, lock, recovery } = recovered;
+        let Recovered { shared, writer, next, kept_next, spool, lock, recovery } = recovered;
         let (sender, receiver) = mpsc::channel(shared.settings.commit_queue_max.max(1));
         let units = shared.settings.commit_queue_bytes_max / ROOM_UNIT;
         let room = Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS)));
@@ -60,7 +60,7 @@ impl Spool {
             writer,
             next,
             spool,
-            cleaning: Cleaning::default(),
+            cleaning: Cleaning::new(kept_next),
             runtime,
             lock,
         };
@@ -201,6 +201,8 @@ impl Spool {
             records: tally.records.load(Ordering::Relaxed),
             record_bytes: tally.bytes.load(Ordering::Relaxed),
             syncs: tally.syncs.load(Ordering::Relaxed),
+            copied: tally.copied.load(Ordering::Relaxed),
+            kept_bytes: tally.kept_bytes.load(Ordering::Relaxed),
             ..self.shared.queue().counts()
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use smtp::Timestamp;
-use spool::{ContentPiece, Done, Lease, NewEntry, Settings, Spool};
+use spool::{Attempt, ContentPiece, Done, Lease, NewEntry, Settings, Spool, StageName};
 
 use crate::disks::Quick;
 use crate::scene::{NOW, Scene, content, entry_of, id, ids};
@@ -10,6 +10,7 @@ use crate::scene::{NOW, Scene, content, entry_of, id, ids};
 fn small(scene: &Scene) -> Settings {
     let mut settings = scene.settings();
     settings.segment_bytes_max = 16 << 10;
+    settings.kept_segments_max = 2;
     settings
 }
 
@@ -129,4 +130,112 @@ async fn a_start_finishes_a_deletion_that_was_announced() {
     let (spool, recovery) = crashed.open().await;
     assert_eq!((ids(&spool).len(), recovery.leftovers), (0, 1), "what was done does not come back");
     assert!(!back.exists());
+}
+
+#[tokio::test]
+async fn an_entry_that_stays_is_copied_away_from_the_young_ones_and_not_again_and_again() {
+    let scene = Scene::new();
+    let spool = scene.open_on(small(&scene), Quick).await;
+    let far = Timestamp(NOW.0 + 1_000_000);
+    accept(&spool, 1, far).await;
+    for number in 2..=1_000 {
+        accept(&spool, number, NOW).await;
+        deliver(&spool, number).await;
+    }
+    let counts = spool.counts();
+    assert!((1..=3).contains(&counts.copied), "{counts:?}");
+    assert!(counts.kept_bytes * 10 < counts.record_bytes, "{counts:?}");
+    assert_eq!(content(&spool, 1), kilobyte(1));
+}
+
+#[tokio::test]
+async fn what_was_done_does_not_come_back_from_a_kept_segment() {
+    let scene = Scene::new();
+    let spool = scene.open_on(small(&scene), Quick).await;
+    let far = Timestamp(NOW.0 + 1_000_000);
+    // Two stay together in one kept segment; then one is done, and the record that says so is deleted with the log.
+    accept(&spool, 1, far).await;
+    accept(&spool, 2, far).await;
+    let mut next = 3;
+    work_off(&spool, &mut next, |counts| counts.copied >= 2).await;
+    let mut lease = spool.lease_entry(id(1)).unwrap().unwrap();
+    spool.record_done(&mut lease, Done::default()).await.unwrap();
+    let done_in = scene.segments().into_iter().rfind(|path| path.extension().unwrap() == "log").unwrap();
+    work_off(&spool, &mut next, |_| !done_in.exists()).await;
+    assert_eq!(spool.counts().copied, 2, "the other stayed where it was");
+    settle(spool).await;
+    let (again, _) = scene.open().await;
+    assert_eq!(ids(&again), [2]);
+    assert_eq!(content(&again, 2), kilobyte(2));
+}
+
+#[tokio::test]
+async fn an_attempt_of_an_old_entry_leaves_its_content_where_it_is_kept() {
+    let scene = Scene::new();
+    let spool = scene.open_on(small(&scene), Quick).await;
+    let far = Timestamp(NOW.0 + 1_000_000);
+    accept(&spool, 1, far).await;
+    let mut next = 2;
+    work_off(&spool, &mut next, |counts| counts.copied == 1).await;
+    let kept_bytes = spool.counts().kept_bytes;
+    let mut lease = spool.lease_entry(id(1)).unwrap().unwrap();
+    let attempt = Attempt { outcomes: Vec::new(), due: far, outbox: Vec::new() };
+    spool.record_attempt(&mut lease, attempt).await.unwrap();
+    drop(lease);
+    work_off(&spool, &mut next, |counts| counts.copied == 2).await;
+    assert_eq!(content(&spool, 1), kilobyte(1));
+    assert!(spool.counts().kept_bytes > kept_bytes);
+    settle(spool).await;
+    let (again, _) = scene.open().await;
+    assert_eq!((ids(&again), content(&again, 1)), (vec![1], kilobyte(1)));
+    assert_eq!(again.entry(id(1)).unwrap().stage.stage, StageName::Deliver);
+}
+
+#[tokio::test]
+async fn shares_of_one_message_stay_one_when_they_are_kept() {
+    let scene = Scene::new();
+    let spool = scene.open_on(small(&scene), Quick).await;
+    let due = Timestamp(NOW.0 + 1_000_000);
+    let bytes: Bytes = vec![7; 10_000].into();
+    let share = |number| NewEntry { due, ..entry_of(number, vec![ContentPiece::Inline(bytes.clone())]) };
+    spool.accept((1..=5).map(share).collect()).await.unwrap();
+    let mut next = 6;
+    work_off(&spool, &mut next, |counts| counts.copied == 5).await;
+    assert!(spool.counts().kept_bytes < 20_000, "{:?}", spool.counts());
+    settle(spool).await;
+    let (again, _) = scene.open().await;
+    for number in 1..=5 {
+        assert_eq!(content(&again, number), bytes);
+    }
+}
+
+#[tokio::test]
+async fn there_are_never_many_small_kept_segments() {
+    let scene = Scene::new();
+    let spool = scene.open_on(small(&scene), Quick).await;
+    let far = Timestamp(NOW.0 + 1_000_000);
+    for number in 1..=600 {
+        let old = number % 100 == 1;
+        accept(&spool, number, if old { far } else { NOW }).await;
+        if !old {
+            deliver(&spool, number).await;
+        }
+    }
+    settle(spool).await;
+    let kept = |path: &std::path::PathBuf| path.extension().is_some_and(|ending| ending == "kept");
+    let kept = scene.segments().iter().filter(|path| kept(path)).count();
+    assert!((1..=4).contains(&kept), "{kept}");
+}
+
+/// Young mail comes and goes until something is so.
+async fn work_off(spool: &Spool, next: &mut u128, until: impl Fn(spool::Counts) -> bool) {
+    for _ in 0..1_000 {
+        if until(spool.counts()) {
+            return;
+        }
+        accept(spool, *next, NOW).await;
+        deliver(spool, *next).await;
+        *next += 1;
+    }
+    panic!("never: {:?}", spool.counts());
 }
