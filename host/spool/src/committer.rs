@@ -219,7 +219,7 @@ impl Committer {
         let first = self.next;
         let locations = match self.writer.append(records, first) {
             Ok(locations) => locations,
-            Err(error) if is_full(&error) && self.writer.file.truncate(self.writer.synced).is_ok() => {
+            Err(error) if is_full(&error) && self.writer.cut().is_ok() => {
                 tracing::warn!(%error, "the spool's disk is full");
                 return Err(CommitError::Full);
             }
@@ -267,7 +267,7 @@ impl Committer {
         let seal = seal.ok_or(CommitError::TooLarge("record_bytes_max"))?;
         match self.writer.append(std::iter::once(&seal), self.next) {
             Ok(_) => {}
-            Err(error) if is_full(&error) && self.writer.file.truncate(self.writer.synced).is_ok() => {
+            Err(error) if is_full(&error) && self.writer.cut().is_ok() => {
                 tracing::warn!(%error, "the spool's disk is full");
                 return Err(CommitError::Full);
             }

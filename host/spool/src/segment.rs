@@ -210,6 +210,12 @@ impl SegmentWriter {
         Ok(locations)
     }
 
+    /// Takes back what was written and not synced, durably: after a crash, too, nothing of it is seen.
+    pub(crate) fn cut(&self) -> io::Result<()> {
+        self.file.truncate(self.synced)?;
+        self.file.sync_data()
+    }
+
     /// Makes `bytes` more of the file durable.
     pub(crate) fn sync(&mut self, bytes: u64) -> io::Result<()> {
         self.file.sync_data()?;
