@@ -21,15 +21,18 @@
 //! | B1 a large body arrives | file in `bodies/`, bytes and name perhaps | removes the orphan |
 //! | B2 finished: file and directory synced | whole file that nothing refers to | removes the orphan; nobody was told 250 |
 //! | A1 record written, not synced | none, some or all of the batch | keeps the whole records before the first torn one, cuts and reports the rest; nobody was told |
+//! | A1k the same, but only the server died | the page cache has all of the batch, the disk none, some or all | keeps the whole records; writes the last batch again and syncs it before anything relies on it |
 //! | A2 record synced | the record | has the entries; 250 may have been sent: this is the moment of acceptance |
 //! | S1 stage or attempt recorded | a newer record of the entry | goes on from it; without it, the stage runs again from the one before |
 //! | D1 done recorded | done, with the outbox in the same record | has the outbox's entries, not the entry |
 //! | D2 body no longer needed | done; file still there or not | removes the orphan |
+//! | R0 first segment of all renamed, directory perhaps not synced | blank segment alone | makes it anew, with all directories above synced |
 //! | R1 new segment as `.new` | a half made file | removes it |
 //! | R2 new segment renamed, directory synced | blank segment behind an unsealed one | removes the blank one, goes on in the old one |
-//! | R3 old segment sealed "rotated" | the new one must exist | goes on in the new one |
+//! | R3 old segment sealed "rotated" | the new one must exist | goes on in the new one; as long as that is blank, writes the seal again and syncs it |
+//! | N1 no room: what was half written is cut off and the cut synced | what was there before | nothing to do; nobody was told that it was accepted |
 //! | C1 old entries copied into a kept segment as `.kept-new` | both; the log has all | removes it |
-//! | C2 kept segment synced, renamed, directory synced | both, and a checkpoint that says what counts | takes what it lists, removes the segments that are left of those it replaces |
+//! | C2 kept segment synced, renamed, directory synced | both, and a checkpoint that says what counts | takes what it lists, syncs the directory, removes the segments that are left of those it replaces |
 //! | C3 segments unlinked, directory synced | the rest | nothing to do; every segment that the newest checkpoint lists must be there, and the log from the first that it names |
 //! | X1 closed | a seal "closed" at the end | goes on behind it; any damage before it is rot |
 //!
@@ -40,8 +43,13 @@
 //!
 //! # What poisons
 //! A failed write or fsync of the log, or of its directory: the state of those bytes is unknown from then on, so nothing more
-//! is acknowledged or leased until a restart reads everything anew. A full disk does not poison: what was half written is cut
-//! off, the caller is told [`CommitError::Full`]. An error with a body file concerns that body alone.
+//! is acknowledged or leased until a restart reads everything anew. After a failed fsync the system may take pages for written
+//! that are not, so the start writes the last batch again. A full disk does not poison: what was half written is cut off, for
+//! good, and the caller is told [`CommitError::Full`]. An error with a body file concerns that body alone.
+//!
+//! # How it is shown
+//! `tests/it/sim` runs the real committer, recovery and compaction on a simulated disk, with a crash at every step; its
+//! documentation says how to run more of it.
 //!
 //! # Example
 //! ```no_run
@@ -83,6 +91,7 @@ mod scan;
 pub mod schedule;
 mod segment;
 mod settings;
+mod settle;
 mod shared;
 mod spool;
 mod stage;

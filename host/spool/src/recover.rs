@@ -23,6 +23,7 @@ use crate::record::{Kind, Metadata, SealReason};
 use crate::scan::{End, Found, Scan, Tail};
 use crate::segment::{Preamble, SegmentId, SegmentWriter};
 use crate::settings::{Paths, Settings};
+use crate::settle;
 use crate::shared::{Shared, Tally};
 
 /// What a start found, for the log.
@@ -85,7 +86,7 @@ pub(crate) struct Recovered {
 /// Reads a spool's directory.
 pub(crate) fn recover(settings: Settings, disk: Arc<dyn Disk>) -> Result<Recovered, OpenError> {
     let paths = Paths::of(&settings.directory);
-    let lock = prepare(disk.as_ref(), &paths)?;
+    let lock = settle::directories(disk.as_ref(), &paths)?;
     let mut start = Start {
         disk: disk.as_ref(),
         paths: &paths,
@@ -94,6 +95,7 @@ pub(crate) fn recover(settings: Settings, disk: Arc<dyn Disk>) -> Result<Recover
         spool: None,
         oldest: 1,
         as_of: 0,
+        sealed: None,
         garbage: Vec::new(),
         recovery: Recovery::default(),
     };
@@ -124,22 +126,6 @@ pub(crate) fn recover(settings: Settings, disk: Arc<dyn Disk>) -> Result<Recover
     Ok(Recovered { shared: Arc::new(shared), writer, next, kept_next, spool, lock, recovery })
 }
 
-/// Makes the directories durable and takes the lock.
-fn prepare(disk: &dyn Disk, paths: &Paths) -> Result<Box<dyn Lock>, OpenError> {
-    for path in [&paths.directory, &paths.segments, &paths.bodies] {
-        disk.create_directory(path).map_err(|source| access(path, "make the directory", source))?;
-    }
-    let lock = disk.lock(&paths.lock).map_err(|source| match source.kind() {
-        io::ErrorKind::WouldBlock => OpenError::Locked(paths.directory.clone()),
-        _ => access(&paths.lock, "lock the file", source),
-    })?;
-    let parent = paths.directory.parent().filter(|parent| !parent.as_os_str().is_empty());
-    for path in [Some(paths.directory.as_path()), parent].into_iter().flatten() {
-        disk.sync_directory(path).map_err(|source| access(path, "sync the directory", source))?;
-    }
-    Ok(lock)
-}
-
 pub(crate) struct Start<'a> {
     pub(crate) disk: &'a dyn Disk,
     pub(crate) paths: &'a Paths,
@@ -152,10 +138,15 @@ pub(crate) struct Start<'a> {
     pub(crate) oldest: u64,
     /// What earlier records of the log say of an entry that is kept is outdated.
     pub(crate) as_of: u64,
+    /// The segment before a blank one: its seal may be in the page cache alone.
+    sealed: Option<End>,
     /// Files to be unlinked once everything was found good.
     pub(crate) garbage: Vec<PathBuf>,
     pub(crate) recovery: Recovery,
 }
+
+/// A log begins with it.
+const FIRST: SegmentId = SegmentId::Log(1);
 
 /// The segment that goes on, not opened for writing yet.
 enum Active {
@@ -210,11 +201,20 @@ impl Start<'_> {
             return Err(OpenError::Missing { path: self.paths.segments.clone(), what });
         }
         let (spool, salt) = (self.disk.salt(), self.disk.salt());
-        Ok((Active::Fresh(Preamble { spool, id: SegmentId::Log(1), first: 1, salt }), 1))
+        Ok((Active::Fresh(Preamble { spool, id: FIRST, first: 1, salt }), 1))
     }
 
     /// Replays the log.
     fn read_log(&mut self, mut scans: Vec<Scan>) -> Result<(Active, u64), OpenError> {
+        if let [only] = scans.as_slice()
+            && only.is_blank()
+            && only.preamble.id == FIRST
+            && self.as_of == 0
+        {
+            // A start was interrupted. Nobody knows whether its name is durable, so it is made anew.
+            let preamble = Preamble { salt: self.disk.salt(), ..only.preamble };
+            return Ok((Active::Fresh(preamble), preamble.first));
+        }
         // A crash between making a segment and sealing the one before leaves a blank one behind an unsealed one. Only
         // then may the last but one be torn; if it turns out to be sealed, the blank one is simply the active one.
         let blank = scans.pop_if(|last| last.is_blank() && last.preamble.id.sequence() > self.oldest);
@@ -236,6 +236,7 @@ impl Start<'_> {
                         "its records don't follow those of the segment before",
                     ));
                 }
+                self.sealed = Some(end);
                 self.read_segment(blank, Tail::MayBeTorn)?
             }
             (Some(end), Some(blank)) => {
@@ -348,28 +349,30 @@ impl Start<'_> {
         Ok(())
     }
 
-    /// Everything is good: cuts, removes, and opens the log for writing.
+    /// Everything is good: makes it durable, removes the rest, and opens the log for writing. In this order: a file may go
+    /// only when what says so cannot go any more.
     fn finish(mut self, active: Active) -> Result<(SegmentWriter, Recovery, Queue), OpenError> {
+        let active_end = if let Active::Last(end) = &active { Some(end) } else { None };
+        for end in self.sealed.iter().chain(active_end) {
+            settle::end_of_segment(end)?;
+        }
+        settle::names(self.disk, &self.paths.segments)?;
         for path in &self.garbage {
             self.disk.unlink(path).map_err(|source| access(path, "remove the file", source))?;
         }
         if !self.garbage.is_empty() {
-            for path in [&self.paths.segments, &self.paths.bodies] {
-                self.disk
-                    .sync_directory(path)
-                    .map_err(|source| access(path, "sync the directory", source))?;
-            }
+            settle::names(self.disk, &self.paths.segments)?;
+            settle::names(self.disk, &self.paths.bodies)?;
         }
         let writer = match active {
             Active::Fresh(preamble) => {
+                settle::names_above(self.disk, &self.paths.directory)?;
                 self.queue.needs.add_segment(preamble.id, preamble.salt);
                 SegmentWriter::create(self.disk, self.paths, preamble)
                     .map_err(|source| access(&self.paths.segment(preamble.id), "make the segment", source))?
             }
             Active::Last(end) => {
                 if end.torn > 0 {
-                    let cut = end.file.truncate(end.offset).and_then(|()| end.file.sync_data());
-                    cut.map_err(|source| access(&end.path, "cut the torn end", source))?;
                     let (offset, bytes, records) = (end.offset, end.torn, end.torn_records);
                     let torn = Torn { path: end.path, offset, bytes, records };
                     tracing::warn!("{torn}");

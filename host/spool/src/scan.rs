@@ -12,7 +12,7 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use crate::disk::{DiskFile, read_up_to};
-use crate::error::OpenError;
+use crate::error::{OpenError, ReadError};
 use crate::record::{HEADER_LENGTH, Header, Kind, MAGIC, SealReason, record_length};
 use crate::segment::{FIRST_OFFSET, Location, PREAMBLE_LENGTH, Preamble, PreambleFault, read_body};
 
@@ -46,6 +46,8 @@ pub(crate) struct End {
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) path: PathBuf,
     pub(crate) preamble: Preamble,
+    /// Offset of the last batch: what lies before it is durable, it may be in the page cache alone.
+    pub(crate) unsure: u64,
     /// Offset behind the last good record.
     pub(crate) offset: u64,
     /// Bytes behind it.
@@ -120,8 +122,10 @@ impl Scan {
             self.pending.push(found);
         }
         let torn_records = self.judge(tail)?;
+        let unsure = self.pending.first().map_or(self.offset, |first| first.location.offset);
         self.pending.drain(..).try_for_each(&mut take)?;
         Ok(End {
+            unsure,
             torn: self.size.saturating_sub(self.offset),
             torn_records,
             file: self.file,
@@ -149,22 +153,37 @@ impl Scan {
                 format!("a record is damaged (record {later} behind it shows that it was acknowledged)");
             return Err(OpenError::Damaged { path: self.path.clone(), offset: self.offset, what });
         }
-        let whole = |found: &Found| self.is_whole(&found.location);
-        if let Some(at) = self.pending.iter().position(|found| !whole(found))
+        if let Some(at) = self.first_torn()?
             && let Some(first) = self.pending.get(at)
         {
             self.offset = first.location.offset;
             self.next = first.header.number;
             self.sealed = None;
             let others = self.pending.split_off(at);
-            let count = others.iter().filter(|found| self.is_whole(&found.location)).count();
-            behind.whole = behind.whole.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+            for found in others {
+                behind.whole = behind.whole.saturating_add(u64::from(self.is_whole(&found.location)?));
+            }
         }
         Ok(behind.whole)
     }
 
-    fn is_whole(&self, location: &Location) -> bool {
-        read_body(self.file.as_ref(), &self.path, location, self.preamble.salt).is_ok()
+    /// The first record of the last batch that is not as it was written.
+    fn first_torn(&self) -> Result<Option<usize>, OpenError> {
+        for (at, found) in self.pending.iter().enumerate() {
+            if !self.is_whole(&found.location)? {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a record is as it was written. What the disk does not give may well be: that is an error and no answer.
+    fn is_whole(&self, location: &Location) -> Result<bool, OpenError> {
+        match read_body(self.file.as_ref(), &self.path, location, self.preamble.salt) {
+            Ok(_) => Ok(true),
+            Err(ReadError::Damaged { .. } | ReadError::Gone) => Ok(false),
+            Err(ReadError::Disk { source, .. }) => Err(access(&self.path, source)),
+        }
     }
 
     /// The record at the offset, or none if there is no good one.
@@ -212,7 +231,7 @@ impl Scan {
                     metadata_length: header.metadata_length,
                     body_length: header.body_length,
                 };
-                behind.whole = behind.whole.saturating_add(u64::from(self.is_whole(&location)));
+                behind.whole = behind.whole.saturating_add(u64::from(self.is_whole(&location)?));
             }
             start = start.saturating_add(u64::try_from(SEARCH_BYTES).unwrap_or(u64::MAX));
         }
