@@ -62,6 +62,3 @@ impl From<QuotaError> for Error {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

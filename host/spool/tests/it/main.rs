@@ -18,3 +18,5 @@ mod errors;
 mod leases;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod sim;
