@@ -31,6 +31,11 @@ fn the_corpus_of_sessions_still_passes() -> Result<()> {
 }
 
 #[test]
+fn the_corpus_of_sessions_with_peers_still_passes() -> Result<()> {
+    replay("client", smtp::fuzz::client)
+}
+
+#[test]
 fn the_corpus_of_header_sections_still_passes() -> Result<()> {
     replay("headers", message::fuzz::headers)
 }

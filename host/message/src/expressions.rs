@@ -126,7 +126,10 @@ mod tests {
         check_invalid(&vec!["a".to_owned(); EXPRESSIONS_MAX + 1], "EXPRESSIONS_MAX");
         check_invalid(&["a".repeat(EXPRESSION_BYTES_MAX + 1)], "EXPRESSION_BYTES_MAX");
         check_invalid(&[r"\w{1000}".to_owned()], "EXPRESSION_PROGRAM_BYTES_MAX");
-        check_invalid(&["(".repeat(60) + &")".repeat(60)], "nest");
+        let nested = |groups: usize| "(".repeat(groups) + &")".repeat(groups);
+        let deepest = usize::try_from(EXPRESSION_NESTING_MAX).expect("a few");
+        assert!(Expressions::compile(&[nested(deepest)]).is_ok());
+        check_invalid(&[nested(deepest + 1)], "nest");
         check_invalid(&[r"(a)\1".to_owned()], "backreferences are not supported");
         check_invalid(&["(?=a)".to_owned()], "look-around");
     }

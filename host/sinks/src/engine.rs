@@ -152,7 +152,7 @@ pub(crate) fn start(limits: &Limits) -> Result<Engine, EngineError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Allocator, EngineError, config, start};
+    use super::{Allocator, EngineError, INSTANCE_BYTES_MAX, config, start};
     use crate::limits::Limits;
 
     #[test]
@@ -177,5 +177,18 @@ mod tests {
             assert!(wasmtime::Module::new(&engine, binary).is_err(), "{module} was taken");
         }
         Ok(())
+    }
+
+    #[test]
+    fn the_bookkeeping_of_an_instance_ends_at_its_bytes() {
+        let engine = start(&Limits { concurrent_events_max: 4, ..Limits::default() }).unwrap();
+        // A global takes 16 bytes of it.
+        let globals = |number| {
+            let text = format!("(module {})", "(global i32 (i32.const 0))".repeat(number));
+            wasmtime::Module::new(&engine, wat::parse_str(text).unwrap())
+        };
+        globals(INSTANCE_BYTES_MAX / 16 / 2).unwrap();
+        let error = format!("{:#}", globals(INSTANCE_BYTES_MAX / 16).unwrap_err());
+        assert!(error.contains(&INSTANCE_BYTES_MAX.to_string()), "{error}");
     }
 }

@@ -4,17 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smtp::{Domain, Timestamp};
+use bytes::Bytes;
+use message::{Content, Draft};
+use smtp::{Domain, Envelope, Mailbox, Recipient, RecipientId, Timestamp};
+use tokio::time::Instant;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+use crate::access::Access;
 use crate::binding::{Binding, Installation, OnFault, PRIORITY_DEFAULT, Settings, Tier, Verbs};
 use crate::capability::Capability;
 use crate::event::{Event, EventKind};
-use crate::limits::{Limits, Overrides};
-use crate::outside::{Clock, Domains};
+use crate::limits::{Budget, Limits, Overrides};
+use crate::outside::{Clock, Domains, Outside};
 use crate::registry::Snapshot;
 use crate::sinks::Sinks;
+use crate::state::{Frame, State};
 use crate::subject::Subject;
 use crate::verdict::{FaultKind, Outcome};
 
@@ -34,9 +39,23 @@ impl Domains for World {
     }
 }
 
-/// What of WASI a test imports.
-const RANDOM: &str = "package wasi:random@0.2.6;
-    interface random { get-random-bytes: func(len: u64) -> list<u8>; }";
+/// What of WASI tests import.
+const WASI: [(&str, &str); 3] = [
+    (
+        "random.wit",
+        "package wasi:random@0.2.6;
+        interface random { get-random-bytes: func(len: u64) -> list<u8>; }",
+    ),
+    ("io.wit", "package wasi:io@0.2.6; interface streams { resource output-stream; }"),
+    (
+        "cli.wit",
+        "package wasi:cli@0.2.6;
+        interface stdout {
+            use wasi:io/streams@0.2.6.{output-stream};
+            get-stdout: func() -> output-stream;
+        }",
+    ),
+];
 
 /// A component that exports the event; `imports` are WIT items, `core` the inside of a core module. It has a memory, an
 /// allocator that only grows, and `$verdict`, which writes a case without payload and returns where.
@@ -57,7 +76,9 @@ pub(crate) fn component(event: EventKind, imports: &str, core: &str) -> Vec<u8> 
     );
     let mut resolve = Resolve::default();
     resolve.push_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit")).unwrap();
-    resolve.push_str("random.wit", RANDOM).unwrap();
+    for (file, text) in WASI {
+        resolve.push_str(file, text).unwrap();
+    }
     let guest =
         resolve.push_str("guest.wit", &format!("package test:guest; world guest {{ {world} }}")).unwrap();
     let world = resolve.select_world(&[guest], None).unwrap();
@@ -137,6 +158,22 @@ impl Stand {
         self.bindings.last_mut().unwrap()
     }
 
+    /// What a call of the event by acme's sink `limits` has at hand, for imports that are called without a guest.
+    pub(crate) fn state(&self, event: EventKind, subject: Subject) -> State {
+        let installation = self.installation("acme/limits", &plain(EventKind::Data, case::CONTINUE));
+        let budget = Budget::of(event.class(), &installation.limits);
+        let frame = Frame {
+            event,
+            access: Access::of(event),
+            installation: Arc::new(installation),
+            outside: Arc::new(Outside { clock: Arc::new(World), domains: Arc::new(World) }),
+            deadline: Instant::now() + budget.wall_clock,
+            budget,
+            deferral: None,
+        };
+        State::new(subject, frame)
+    }
+
     pub(crate) async fn fire(&self, event: Event, subject: &mut Subject) -> Outcome {
         let snapshot = Snapshot::new(self.bindings.clone()).unwrap();
         self.sinks.fire(&snapshot, event, subject).await
@@ -145,6 +182,18 @@ impl Stand {
 
 pub(crate) fn subject() -> Subject {
     Subject::new("acme".into(), "01EVENT".into())
+}
+
+/// About a short message to so many recipients of acme.
+pub(crate) fn with_recipients(number: u32) -> Subject {
+    let recipient =
+        |id| Recipient::new(RecipientId(id), Mailbox::parse(&format!("r{id}@acme.example")).unwrap());
+    let recipients = (0..number).map(recipient).collect();
+    Subject {
+        draft: Some(Draft::new(Content::new(Bytes::from_static(b"Subject: x\r\n\r\nbody\r\n")))),
+        envelope: Some(Arc::new(Envelope { recipients, ..Envelope::default() })),
+        ..subject()
+    }
 }
 
 /// Which sinks were asked, in order.

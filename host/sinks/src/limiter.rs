@@ -87,6 +87,7 @@ mod tests {
     use wasmtime::{ResourceLimiter, format_err};
 
     use super::Limiter;
+    use crate::engine::TABLE_ELEMENTS_MAX;
 
     #[test]
     fn memories_are_counted_together() {
@@ -109,5 +110,15 @@ mod tests {
         let mut limiter = Limiter::new(100);
         assert!(!limiter.memory_growing(0, 60, Some(50)).unwrap());
         assert!(!limiter.is_over());
+    }
+
+    #[test]
+    fn a_table_ends_at_its_elements() {
+        let mut limiter = Limiter::new(100);
+        assert!(limiter.table_growing(0, TABLE_ELEMENTS_MAX, None).unwrap());
+        assert!(!limiter.table_growing(0, TABLE_ELEMENTS_MAX + 1, Some(TABLE_ELEMENTS_MAX)).unwrap());
+        assert!(!limiter.is_over());
+        limiter.table_growing(0, TABLE_ELEMENTS_MAX + 1, None).unwrap_err();
+        assert!(limiter.is_over());
     }
 }

@@ -159,7 +159,7 @@ impl<'de> Deserialize<'de> for EventName {
 
 #[cfg(test)]
 mod tests {
-    use super::{DESCRIPTION_CHARACTERS_MAX, Manifest, VERSION_CHARACTERS_MAX, is_name};
+    use super::{DESCRIPTION_CHARACTERS_MAX, Manifest, NAME_CHARACTERS_MAX, VERSION_CHARACTERS_MAX, is_name};
     use crate::binding::Tier;
     use crate::capability::Capability;
     use crate::event::EventKind;
@@ -244,10 +244,12 @@ mod tests {
 
     #[test]
     fn a_name_can_be_a_file_name_everywhere() {
-        for name in ["a", "external-tag", "inbound_verbs", "A9"] {
+        for name in ["a", "external-tag", "inbound_verbs", "A9", &"a".repeat(NAME_CHARACTERS_MAX)] {
             assert!(is_name(name), "{name}");
         }
-        for name in ["", ".", "..", "a/b", "a.b", "-a", "_a", "a b", "ä", &"a".repeat(64)] {
+        for name in
+            ["", ".", "..", "a/b", "a.b", "-a", "_a", "a b", "ä", &"a".repeat(NAME_CHARACTERS_MAX + 1)]
+        {
             assert!(!is_name(name), "{name}");
         }
     }

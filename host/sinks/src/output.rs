@@ -228,18 +228,32 @@ impl Pollable for Output {
 
 #[cfg(test)]
 mod tests {
-    use super::Lines;
-    use crate::event::EventKind;
-    use crate::limits::{LOG_BYTES_MAX, LOG_LINE_BYTES_MIN};
+    use std::sync::{Arc, Mutex};
 
-    #[test]
-    fn output_ends_at_its_limit() {
-        let mut lines = Lines {
+    use bytes::Bytes;
+    use smtp::Gate;
+    use wasmtime_wasi::p2::OutputStream;
+
+    use super::{Lines, Output};
+    use crate::event::{Event, EventKind};
+    use crate::guests::{Stand, component, faults, handle, subject};
+    use crate::limits::{
+        LOG_BYTES_MAX, LOG_LINE_BYTES_MIN, WASI_RANDOM_BYTES_MAX, WASI_RESOURCES_MAX, WASI_WRITE_BYTES_MAX,
+    };
+    use crate::verdict::FaultKind;
+
+    fn lines() -> Lines {
+        Lines {
             installation: "acme/loud".into(),
             event: EventKind::Data,
             line: Vec::new(),
             bytes_left: LOG_BYTES_MAX,
-        };
+        }
+    }
+
+    #[test]
+    fn output_ends_at_its_limit() {
+        let mut lines = lines();
         lines.write(&[b'x'; LOG_BYTES_MAX - 1]);
         assert_eq!(lines.line.len(), LOG_BYTES_MAX - 1);
         lines.write(b"yz\nmore");
@@ -250,15 +264,58 @@ mod tests {
 
     #[test]
     fn short_lines_end_at_their_number() {
-        let mut lines = Lines {
-            installation: "acme/loud".into(),
-            event: EventKind::Data,
-            line: Vec::new(),
-            bytes_left: LOG_BYTES_MAX,
-        };
+        let mut lines = lines();
         lines.write(&b"x\n".repeat(LOG_BYTES_MAX / LOG_LINE_BYTES_MIN - 10));
         assert!(lines.bytes_left > 0);
         lines.write(&b"x\n".repeat(10));
         assert_eq!(lines.bytes_left, 0);
+    }
+
+    #[test]
+    fn a_write_ends_at_what_was_allowed() {
+        let mut output = Output(Arc::new(Mutex::new(lines())));
+        assert_eq!(output.check_write().unwrap(), WASI_WRITE_BYTES_MAX);
+        output.write(Bytes::from(vec![b'x'; WASI_WRITE_BYTES_MAX])).unwrap();
+        output.write(Bytes::from(vec![b'x'; WASI_WRITE_BYTES_MAX + 1])).unwrap_err();
+        assert_eq!(output.lines().line.len(), WASI_WRITE_BYTES_MAX);
+    }
+
+    /// The faults of a guest with this import and this body.
+    async fn faults_of(imports: &str, import: &str, body: &str) -> Vec<FaultKind> {
+        let core = format!("{import} {}", handle(EventKind::Data, body));
+        let mut stand = Stand::new();
+        stand.bind("acme/wasi", EventKind::Data, &component(EventKind::Data, imports, &core));
+        faults(&stand.fire(Event::Gate(Gate::Data), &mut subject()).await)
+    }
+
+    #[tokio::test]
+    async fn random_bytes_of_wasi_end_at_their_number() {
+        for (bytes, expected) in
+            [(WASI_RANDOM_BYTES_MAX, &[][..]), (WASI_RANDOM_BYTES_MAX + 1, &[FaultKind::Trap])]
+        {
+            let import =
+                r#"(import "wasi:random/random@0.2.6" "get-random-bytes" (func $random (param i64 i32)))"#;
+            let body =
+                format!("(call $random (i64.const {bytes}) (i32.const 512)) (call $verdict (i32.const 0))");
+            assert_eq!(faults_of("import wasi:random/random@0.2.6;", import, &body).await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn resources_of_wasi_end_at_their_number() {
+        for (number, expected) in
+            [(WASI_RESOURCES_MAX, &[][..]), (WASI_RESOURCES_MAX + 1, &[FaultKind::Trap])]
+        {
+            let import = r#"(import "wasi:cli/stdout@0.2.6" "get-stdout" (func $stdout (result i32)))"#;
+            let body = format!(
+                "(local $n i32)
+                (loop
+                    (drop (call $stdout))
+                    (local.set $n (i32.add (local.get $n) (i32.const 1)))
+                    (br_if 0 (i32.lt_u (local.get $n) (i32.const {number}))))
+                (call $verdict (i32.const 0))"
+            );
+            assert_eq!(faults_of("import wasi:cli/stdout@0.2.6;", import, &body).await, expected);
+        }
     }
 }

@@ -153,3 +153,80 @@ fn verbs(named: Vec<String>) -> Result<Verbs, Stumble> {
     }
     Ok(Verbs::These(named.into_iter().map(|verb| verb.to_ascii_uppercase().into()).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Stumble, TrialError, verbs};
+    use crate::binding::Verbs;
+    use crate::guests::Stand;
+    use crate::limits::{DETAIL_BYTES_MAX, HANDLES_MAX, VERBS_MAX, WORD_BYTES_MAX};
+    use crate::verdict::FaultKind;
+
+    #[test]
+    fn verbs_end_at_their_number_and_at_their_bytes() {
+        let many = |number: usize, length: usize| verbs(vec!["x".repeat(length); number]);
+        let Ok(Verbs::These(these)) = many(VERBS_MAX, WORD_BYTES_MAX) else { panic!("as many as may be") };
+        assert!(these.iter().all(|verb| verb.len() == WORD_BYTES_MAX && verb.starts_with('X')));
+        for (number, length) in [(VERBS_MAX + 1, 1), (1, WORD_BYTES_MAX + 1), (1, 0)] {
+            assert!(matches!(many(number, length), Err(Stumble::Refused(_))), "{number} of {length}");
+        }
+    }
+
+    /// A sink whose self-test is this function of its core module, which can make handles of a resource with `$new`.
+    fn self_test(body: &str) -> Vec<u8> {
+        let text = format!(
+            r#"(component
+                (type $resource (resource (rep i32)))
+                (core func $new (canon resource.new $resource))
+                (core module $module
+                    (import "host" "new" (func $new (param i32) (result i32)))
+                    (memory (export "memory") 1)
+                    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 32768))
+                    (func (export "test") (result i32) (local $n i32) {body}))
+                (core instance $guest (instantiate $module
+                    (with "host" (instance (export "new" (func $new))))))
+                (alias core export $guest "memory" (core memory $memory))
+                (core func $realloc (alias core export $guest "realloc"))
+                (func $test (result (result (error string)))
+                    (canon lift (core func $guest "test") (memory $memory) (realloc $realloc)))
+                (instance $life (export "handle" (func $test)))
+                (export "sluice:sink/on-self-test@0.1.0" (instance $life)))"#
+        );
+        wat::parse_str(text).unwrap()
+    }
+
+    async fn tried(component: &[u8]) -> Result<(), TrialError> {
+        let stand = Stand::new();
+        let installation = Arc::new(stand.installation("acme/tried", component));
+        stand.sinks.trial(&installation).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn handles_end_at_their_number() {
+        let making = |number: usize| {
+            self_test(&format!(
+                "(loop
+                    (drop (call $new (i32.const 7)))
+                    (local.set $n (i32.add (local.get $n) (i32.const 1)))
+                    (br_if 0 (i32.lt_u (local.get $n) (i32.const {number}))))
+                (i32.const 1024)"
+            ))
+        };
+        tried(&making(HANDLES_MAX)).await.unwrap();
+        let error = tried(&making(HANDLES_MAX + 1)).await.unwrap_err();
+        let TrialError::Fault { fault, .. } = error else { panic!("{error}") };
+        assert_eq!(fault.kind, FaultKind::Trap, "{fault}");
+    }
+
+    #[tokio::test]
+    async fn what_a_guest_says_of_its_self_test_ends_at_its_bytes() {
+        // An error whose text is a KiB of zeros: case, pointer, length.
+        let body = "(i32.store (i32.const 1024) (i32.const 1)) (i32.store (i32.const 1028) (i32.const 8192))
+            (i32.store (i32.const 1032) (i32.const 1024)) (i32.const 1024)";
+        let error = tried(&self_test(body)).await.unwrap_err();
+        let TrialError::Refused { message, .. } = error else { panic!("{error}") };
+        assert_eq!(message.len(), DETAIL_BYTES_MAX);
+    }
+}

@@ -311,4 +311,14 @@ mod tests {
             assert_eq!(reader.drained(), 12, "cut at {cut}");
         }
     }
+
+    #[test]
+    fn a_piece_ends_at_its_bytes() {
+        let mut reader = DataReader::new(1 << 20, 1 << 20, BareNewlines::Reject);
+        let mut input = BytesMut::from(&*"x".repeat(PIECE_BYTES_MAX + 10));
+        let Piece::Content(first) = reader.read(&mut input) else { panic!("content") };
+        assert_eq!(first.len(), PIECE_BYTES_MAX);
+        let Piece::Content(second) = reader.read(&mut input) else { panic!("content") };
+        assert_eq!(second.len(), 10);
+    }
 }

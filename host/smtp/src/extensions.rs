@@ -1,7 +1,7 @@
 //! What a session offers in its EHLO reply, and which parameters it takes for it.
 //!
 //! Promises that sinks can add and hide keywords but never STARTTLS, nothing of the host's own and nothing that the session
-//! has used. Leaves out reading a peer's EHLO reply: the client side brings that.
+//! has used. Leaves out reading a peer's EHLO reply: that is [`crate::client::Peer`].
 
 use crate::parameters::{Parameter, is_keyword};
 use std::fmt::Write;

@@ -1,7 +1,12 @@
 //! Plain functions that the fuzz targets and the corpus test call. They return, or an assertion fails.
 //!
 //! Promises of the crate that are held here against any input: nothing panics, what parses prints to something that parses
-//! to the same, and cutting the input anywhere changes no reply and no content.
+//! to the same, cutting the input anywhere changes no reply and no content, and whatever a peer says, each recipient has one
+//! outcome.
+
+mod client;
+
+pub use client::client;
 
 use crate::address::{Domain, Mailbox};
 use crate::command::Command;

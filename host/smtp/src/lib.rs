@@ -1,9 +1,11 @@
 //! RFC 5321 and its extensions as values and state machines.
 //!
 //! Pure: bytes and ids come in as arguments; replies and actions go out as values. No I/O, no clock, no random source.
-//! The heart is [`Session`], the server's side of a dialogue: the loop around it does what each [`Action`] says.
+//! The hearts are [`Session`], the server's side of a dialogue, and [`Client`], ours with a next hop: the loop around either
+//! does what each action says.
 
 pub mod address;
+pub mod client;
 pub mod command;
 pub mod data;
 pub mod envelope;
@@ -23,6 +25,7 @@ pub mod session;
 pub mod time;
 
 pub use address::{AddressError, Domain, Mailbox};
+pub use client::Client;
 pub use command::{Command, CommandError, is_verb_open_to_sinks};
 pub use data::DataReader;
 pub use envelope::{Envelope, Recipient, RecipientId, RecipientState};

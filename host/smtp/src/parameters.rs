@@ -6,6 +6,7 @@
 use crate::replies;
 use crate::reply::Reply;
 use serde::{Deserialize, Serialize};
+use std::fmt::{self, Display, Formatter};
 
 /// Keyword and value; the keyword in upper case, since it is compared without case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -210,6 +211,28 @@ impl Notify {
     }
 }
 
+impl Display for Notify {
+    /// The value of `NOTIFY`; nothing when the client said nothing.
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        if self.is_never() {
+            return out.write_str("NEVER");
+        }
+        let words = [
+            (NotifyWhen::Success, "SUCCESS"),
+            (NotifyWhen::Failure, "FAILURE"),
+            (NotifyWhen::Delay, "DELAY"),
+        ];
+        let said = words.into_iter().filter(|(when, _)| self.contains(*when));
+        for (index, (_, word)) in said.enumerate() {
+            if index > 0 {
+                out.write_str(",")?;
+            }
+            out.write_str(word)?;
+        }
+        Ok(())
+    }
+}
+
 impl NotifyWhen {
     fn bit(self) -> u8 {
         match self {
@@ -276,5 +299,8 @@ mod tests {
         assert!(Notify::parse("never").unwrap().is_never());
         assert_eq!(Notify::parse("NEVER,DELAY"), None);
         assert!(Notify::default().is_unset());
+        for text in ["NEVER", "SUCCESS", "FAILURE,DELAY", "SUCCESS,FAILURE,DELAY"] {
+            assert_eq!(Notify::parse(text).unwrap().to_string(), text);
+        }
     }
 }

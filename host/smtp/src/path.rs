@@ -179,8 +179,15 @@ mod tests {
 
     #[test]
     fn a_path_past_its_limit_is_refused() {
-        let hop = format!("@{}", "d".repeat(63));
-        let route = vec![hop; 20].join(",");
-        check(&format!("<{route}:a@b.example>"), Err(AddressError::PathTooLong));
+        let path = |bytes: usize| {
+            let (hop, end) = (format!("@{},", "d".repeat(62)), ":a@b.example>");
+            let hops = hop.repeat((bytes - end.len()) / hop.len() - 1);
+            let last = bytes - "<".len() - hops.len() - "@".len() - end.len();
+            let labels = format!("{}.{}", "d".repeat(last / 2), "d".repeat(last - last / 2 - 1));
+            format!("<{hops}@{labels}{end}")
+        };
+        assert_eq!(path(PATH_BYTES_MAX).len(), PATH_BYTES_MAX);
+        check(&path(PATH_BYTES_MAX), Ok(("<a@b.example>", "")));
+        check(&path(PATH_BYTES_MAX + 1), Err(AddressError::PathTooLong));
     }
 }

@@ -1,7 +1,7 @@
 //! A reply: code, enhanced status and lines of text (RFC 5321 §4.2, RFC 2034, RFC 3463).
 //!
 //! Promises that its text holds no control characters, so that nobody can write a second reply into it, and that the class
-//! of the status is that of the code. Leaves out reading replies: the client side brings that.
+//! of the status is that of the code. Leaves out reading replies: that is [`crate::client`].
 
 use bytes::{BufMut, BytesMut};
 use serde::{Deserialize, Serialize};

@@ -30,3 +30,21 @@ impl State {
         Some(for_log(name, WORD_BYTES_MAX))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::event::EventKind;
+    use crate::guests::{Stand, subject};
+    use crate::limits::{METRIC_SAMPLES_MAX, WORD_BYTES_MAX};
+
+    #[tokio::test]
+    async fn samples_of_metrics_end_at_their_number() {
+        let mut state = Stand::new().state(EventKind::Connect, subject());
+        let long = "m".repeat(WORD_BYTES_MAX + 1);
+        assert_eq!(state.metric_name(&long).map(|name| name.len()), Some(WORD_BYTES_MAX));
+        for _ in 1..METRIC_SAMPLES_MAX {
+            assert!(state.metric_name("seen").is_some());
+        }
+        assert_eq!(state.metric_name("seen"), None);
+    }
+}

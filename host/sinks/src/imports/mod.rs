@@ -62,3 +62,6 @@ impl From<QuotaError> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

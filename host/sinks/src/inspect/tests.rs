@@ -1,6 +1,7 @@
 //! What is told of a component, and what is refused by name.
 
 use super::inspect;
+use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
 use crate::event::{EventKind, Served};
 use crate::manifest::{EventName, MANIFEST_SECTION};
 use crate::testing::{component, export, sink};
@@ -112,12 +113,21 @@ fn all_that_is_wrong_is_named_at_once() {
 
 #[test]
 fn a_component_that_needs_more_than_the_pool_gives_one_call_is_refused() {
-    let with_instances = |count: usize| {
-        let items = "(core instance (instantiate $module))".repeat(count - 1);
-        component(&format!("{items}{}", export(EventKind::Connect)), "many")
+    let with = |module: &str, count: u32| {
+        let count = usize::try_from(count).unwrap();
+        let items = "(core instance (instantiate $own))".repeat(count);
+        let module = format!("(core module $own {module})");
+        component(&format!("{module}{items}{}", export(EventKind::Connect)), "many")
     };
-    assert_eq!(inspect(&with_instances(8)).unwrap().needs.memories, 8);
-    check_refused(&with_instances(9), &["a call of it needs 9 memories, 8 are allowed"]);
+    // The component's own module has one instance and one memory.
+    for (module, own, max, what) in [
+        ("", 1, CORE_INSTANCES_MAX, "core instances"),
+        ("(memory 1)", 1, MEMORIES_MAX, "memories"),
+        (&"(table 1 funcref)".repeat(16), 0, TABLES_MAX / 16, "tables"),
+    ] {
+        inspect(&with(module, max - own)).unwrap();
+        check_refused(&with(module, max - own + 1), &["a call of it needs", what, "are allowed"]);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the operator may say, and what is refused.
 
 use super::{BindingPlan, InstallationFile, Owner, WALL_CLOCK_MAX};
-use crate::binding::{OnFault, PRIORITY_DEFAULT, Tier};
+use crate::binding::{OnFault, PRIORITY_DEFAULT, PRIORITY_MAX, Tier};
 use crate::event::EventKind;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
@@ -95,7 +95,11 @@ fn a_general_on_fault_holds_where_the_event_allows_it() {
 #[test]
 fn what_contradicts_itself_is_refused_with_its_place() {
     check_refused("tier = 'tenant'", "line 1, column 8: tier: an operator's sink is in `operator-first`");
-    check_refused("priority = 32768", "line 1, column 12: priority 32768 is not between 0 and 32767");
+    bindings(&format!("priority = {PRIORITY_MAX}"), Owner::Operator).unwrap();
+    check_refused(
+        &format!("priority = {}", PRIORITY_MAX + 1),
+        "line 1, column 12: priority 32768 is not between 0 and 32767",
+    );
     check_refused("priority = -1", "line 1, column 12");
     check_refused("\nrule = 'ehlo=*'", "line 2, column 8: rule: column 1: on-connect can never know `ehlo`");
     check_refused("rule = 'tls=maybe'", "line 1, column 8: rule: column 5: `maybe` is neither yes nor no");

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use message::{Content, Draft};
-use smtp::{Envelope, Gate, Mailbox, Recipient, RecipientId, Verdict};
+use smtp::{Envelope, Gate, Verdict};
 
 use crate::binding::{OnFault, Tier};
 use crate::event::{Event, EventKind};
-use crate::guests::{Stand, asked, case, component, faults, handle, plain, subject};
-use crate::limits::{DISPOSITIONS_MAX, Limits, STAGE_FAULTS_MAX};
+use crate::guests::{Stand, asked, case, component, faults, handle, plain, subject, with_recipients};
+use crate::limits::{DISPOSITIONS_MAX, FAULT_WAIT, Limits, STAGE_FAULTS_MAX};
 use crate::subject::{Ingress, MessageFacts, Staged, Subject, Tiers};
 use crate::verdict::{self, Deferral, Edits, FaultKind, Outcome, StageVerdict};
 
@@ -19,14 +19,7 @@ const END: EventKind = EventKind::EndOfData;
 const STAGE: EventKind = EventKind::TransportSubmission;
 
 fn with_message() -> Subject {
-    let mut subject = subject();
-    subject.draft = Some(Draft::new(Content::new(Bytes::from_static(b"Subject: x\r\n\r\nbody\r\n"))));
-    let recipients = [(0, "a@acme.example"), (1, "b@acme.example"), (2, "c@acme.example")];
-    let recipients = recipients
-        .map(|(id, address)| Recipient::new(RecipientId(id), Mailbox::parse(address).unwrap()))
-        .to_vec();
-    subject.envelope = Some(Arc::new(Envelope { recipients, ..Envelope::default() }));
-    subject
+    with_recipients(3)
 }
 
 fn recipients(envelope: &Envelope) -> Vec<u32> {
@@ -200,8 +193,8 @@ async fn a_stage_that_faults_too_often_is_held() {
     let mut subject = with_message();
     for faults in 1..STAGE_FAULTS_MAX {
         let outcome = stand.fire(Event::TransportSubmission, &mut subject).await;
-        let StageVerdict::Defer { deferral, .. } = stage_of(outcome) else { panic!("a pause") };
-        assert_eq!(deferral.faults, faults);
+        let StageVerdict::Defer { deferral, wait, .. } = stage_of(outcome) else { panic!("a pause") };
+        assert_eq!((deferral.faults, wait), (faults, FAULT_WAIT));
         subject = resumed(deferral, subject);
     }
     let outcome = stand.fire(Event::TransportSubmission, &mut subject).await;

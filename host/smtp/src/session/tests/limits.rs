@@ -103,7 +103,7 @@ fn waits() {
     let mut session = session_of(&Interest::nothing());
     let mut input = vec!["x\r\n".to_owned(), format!("{BEGIN}DATA|").replace('|', "\r\n")];
     let mut waits = Vec::new();
-    let rate = Pace::Rate { bytes_per_second_min: 500 };
+    let rate = Pace::Rate { bytes_per_second_min: session.settings.limits.content_bytes_per_second_min };
     while waits.len() < 3 {
         match session.step() {
             Action::Read { wait_max, pace } => {

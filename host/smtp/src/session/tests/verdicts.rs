@@ -1,6 +1,7 @@
 //! Every verdict of every gate, the wrong ones too.
 
 use super::*;
+use crate::reply::REPLY_LINE_BYTES_MAX;
 
 macro_rules! at {
     ($gate:pat => $verdict:expr) => {
@@ -20,7 +21,7 @@ fn on_connect() {
         "220 mx.example be welcome|250|221",
     );
     check(&at!(Gate::Connect => Verdict::Greet("a\r\nb".to_owned())), both, "220 mx.example ESMTP|250|221");
-    let longest = |surplus: usize| "x".repeat(512 - "220 mx.example \r\n".len() + surplus);
+    let longest = |surplus: usize| "x".repeat(REPLY_LINE_BYTES_MAX - "220 mx.example \r\n".len() + surplus);
     let mut scene = Scene::with_verdict(|_| Verdict::Continue);
     scene.greeting = Some(longest(0));
     check(&scene, both, "220 mx.example xxx|250|221");
