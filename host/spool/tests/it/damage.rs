@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use spool::{OpenError, Spool};
+use smtp::Timestamp;
+use spool::{Done, NewEntry, OpenError, Spool};
 
 use crate::disks::Quick;
 use crate::scene::{NOW, Scene, content, entry, entry_of, id, ids};
@@ -255,4 +256,185 @@ async fn files_that_do_not_belong_are_named_and_left_alone() {
         assert!(recovery.unknown.contains(path) && path.exists(), "{}", path.display());
     }
     assert_eq!(spool.lease(NOW).unwrap().id, id(1));
+}
+
+/// A spool with entries in kept segments and in the log, closed in order.
+async fn kept_segments() -> Scene {
+    let scene = Scene::new();
+    let settings = spool::Settings { segment_bytes_max: 4_096, ..scene.settings() };
+    let spool = scene.open_on(settings, Quick).await;
+    for number in 1..=60 {
+        let due = if number % 20 == 1 { Timestamp(u64::MAX) } else { NOW };
+        spool.accept(vec![NewEntry { due, ..entry(number, "a") }]).await.unwrap();
+        if due == NOW {
+            let mut lease = loop {
+                match spool.lease(NOW) {
+                    Some(lease) => break lease,
+                    None => spool.due(NOW).await,
+                }
+            };
+            spool.record_done(&mut lease, Done::default()).await.unwrap();
+        }
+    }
+    assert!(spool.counts().copied > 0);
+    close(spool).await;
+    scene
+}
+
+type Harm = fn(&mut Vec<u8>, usize);
+
+fn is_kept(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "kept")
+}
+
+#[tokio::test]
+async fn every_missing_segment_is_noticed_where_old_entries_are_kept() {
+    let image = kept_segments().await;
+    for at in 0..image.segments().len() {
+        let scene = image.crashed();
+        std::fs::remove_file(&scene.segments()[at]).unwrap();
+        let error = scene.try_open().await.unwrap_err();
+        assert!(matches!(error, OpenError::Missing { .. }), "{at}: {error}");
+        assert!(error.to_string().contains("restore"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_kept_segment_that_is_cut_zeroed_or_flipped_is_named_and_never_less_mail() {
+    let image = kept_segments().await;
+    let at = image.segments().iter().position(|path| is_kept(path)).unwrap();
+    let length = usize::try_from(std::fs::metadata(&image.segments()[at]).unwrap().len()).unwrap();
+    for offset in (0..length).step_by(19) {
+        let harms: [Harm; 3] = [
+            |bytes, offset| bytes.truncate(offset),
+            |bytes, offset| bytes[offset..].fill(0),
+            |bytes, offset| bytes[offset] ^= 0x10,
+        ];
+        for (harm, apply) in harms.into_iter().enumerate() {
+            let scene = image.crashed();
+            let path = scene.segments()[at].clone();
+            change(&path, |bytes| apply(bytes, offset));
+            match scene.try_open().await {
+                Err(OpenError::Damaged { path: named, .. }) => assert_eq!(named, path),
+                Err(OpenError::Newer { .. }) => assert!((8..12).contains(&offset)),
+                Err(other) => panic!("{other}"),
+                Ok((spool, _)) => {
+                    // A body: everything is there, and the one entry says that it is damaged.
+                    assert_eq!((harm, ids(&spool).as_slice()), (2, &[1, 21, 41][..]), "offset {offset}");
+                    let load = |number| spool.load(&spool.entry(id(number)).unwrap().content);
+                    let damaged = [1, 21, 41].map(load).iter().filter(|content| content.is_err()).count();
+                    assert!(damaged <= 1, "offset {offset}");
+                    close(spool).await;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kept_segment_is_not_taken_for_one_of_the_log() {
+    let scene = kept_segments().await;
+    let segments = scene.segments();
+    let (kept, log): (Vec<_>, Vec<_>) = segments.iter().partition(|path| is_kept(path));
+    let (kept_bytes, log_bytes) = (std::fs::read(kept[0]).unwrap(), std::fs::read(log[0]).unwrap());
+    std::fs::write(kept[0], &log_bytes).unwrap();
+    let text = scene.try_open().await.unwrap_err().to_string();
+    assert!(text.contains("it says that it is another segment, so files were swapped"), "{text}");
+    std::fs::write(kept[0], &kept_bytes).unwrap();
+    let other = kept_segments().await;
+    let same = other.segments().into_iter().find(|path| path.file_name() == kept[0].file_name()).unwrap();
+    std::fs::copy(same, kept[0]).unwrap();
+    let text = scene.try_open().await.unwrap_err().to_string();
+    assert!(text.contains("belongs to another spool"), "{text}");
+}
+
+#[tokio::test]
+async fn a_segment_of_zeros_is_named() {
+    let image = many_segments().await;
+    for at in 0..image.segments().len() {
+        let scene = image.crashed();
+        change(&scene.segments()[at], |bytes| bytes.fill(0));
+        let error = scene.try_open().await.unwrap_err();
+        let OpenError::Damaged { path, offset: 0, .. } = &error else { panic!("{error}") };
+        assert_eq!(*path, scene.segments()[at]);
+        assert!(error.to_string().contains("restore the file or set it aside"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_torn_end_says_what_was_lost_and_that_nobody_was_told() {
+    let (image, ends) = three_entries().await;
+    // The last record is whole, but the one before it in the same batch is not; nothing says that they were acknowledged.
+    let scene = image.crashed();
+    let path = scene.last_segment();
+    change(&path, |bytes| {
+        let last = bytes[usize::try_from(ends[1]).unwrap()..].to_vec();
+        bytes.truncate(usize::try_from(ends[1]).unwrap());
+        bytes.extend_from_slice(&[0; 100]);
+        bytes.extend_from_slice(&last);
+    });
+    let (spool, recovery) = scene.open().await;
+    let torn = recovery.torn.unwrap();
+    assert_eq!((torn.offset, torn.bytes, torn.records), (ends[1], ends[2] - ends[1] + 100, 1));
+    let text = torn.to_string();
+    for part in
+        [path.to_str().unwrap(), "were cut off, with 1 whole records", "none of them was acknowledged"]
+    {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(ids(&spool), [1, 2]);
+}
+
+/// A spool with two large bodies of the same length in files, closed in order.
+async fn two_bodies() -> Scene {
+    let scene = Scene::new();
+    let (spool, _) = scene.open().await;
+    for number in 1..=2_u8 {
+        let mut writer = spool.body();
+        writer.append(vec![number; 2 << 20].into()).await.unwrap();
+        let body = writer.finish().await.unwrap();
+        spool.accept(vec![entry_of(number.into(), vec![body.piece(0..body.size())])]).await.unwrap();
+    }
+    close(spool).await;
+    scene
+}
+
+#[tokio::test]
+async fn swapped_and_zeroed_bodies_are_errors_of_their_entries_and_never_other_mail() {
+    let image = two_bodies().await;
+    let swapped = image.crashed();
+    let bodies = swapped.bodies();
+    let (first, second) = (std::fs::read(&bodies[0]).unwrap(), std::fs::read(&bodies[1]).unwrap());
+    std::fs::write(&bodies[0], second).unwrap();
+    std::fs::write(&bodies[1], first).unwrap();
+    let zeroed = image.crashed();
+    zeroed.bodies().iter().for_each(|path| change(path, |bytes| bytes.fill(0)));
+    for scene in [swapped, zeroed] {
+        let (spool, _) = scene.open().await;
+        assert_eq!(ids(&spool), [1, 2]);
+        for number in 1..=2 {
+            let stored = spool.entry(id(number)).unwrap().content;
+            let error = spool.read(&stored, 0..1_000).await.unwrap_err().to_string();
+            assert!(error.contains("a block of a body file is damaged"), "{error}");
+            assert!(scene.bodies().iter().any(|path| error.contains(path.to_str().unwrap())), "{error}");
+        }
+        close(spool).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_grown_or_missing_is_named_at_the_start() {
+    let image = two_bodies().await;
+    for length in [0, 1, (2 << 20) - 1, (2 << 20) + 1] {
+        let scene = image.crashed();
+        change(&scene.bodies()[1], |bytes| bytes.resize(length, 0));
+        let error = scene.try_open().await.unwrap_err();
+        assert!(error.to_string().contains("the body is not as long as it was"), "{error}");
+        assert!(error.to_string().contains(scene.bodies()[1].to_str().unwrap()), "{error}");
+    }
+    let scene = image.crashed();
+    let path = scene.bodies()[0].clone();
+    std::fs::remove_file(&path).unwrap();
+    let error = scene.try_open().await.unwrap_err().to_string();
+    assert!(error.contains(path.to_str().unwrap()) && error.contains("missing; "), "{error}");
 }

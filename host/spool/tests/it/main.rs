@@ -15,6 +15,8 @@ mod entries;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod format;
+#[cfg(test)]
 mod leases;
 #[cfg(test)]
 mod scene;

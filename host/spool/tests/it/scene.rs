@@ -49,14 +49,18 @@ impl Scene {
 
     /// What a crash at this moment would leave, elsewhere.
     pub(crate) fn crashed(&self) -> Self {
+        Self::copied_from(&self.directory)
+    }
+
+    /// A copy of a spool's directory.
+    pub(crate) fn copied_from(directory: &Path) -> Self {
         let copy = Self::new();
-        for folder in ["segments", "bodies"] {
-            std::fs::create_dir_all(copy.directory.join(folder)).unwrap();
-            for file in files(&self.directory.join(folder)) {
-                std::fs::copy(&file, copy.directory.join(folder).join(file.file_name().unwrap())).unwrap();
-            }
-        }
+        copy_files(directory, &copy.directory);
         copy
+    }
+
+    pub(crate) fn copy_to(&self, directory: &Path) {
+        copy_files(&self.directory, directory);
     }
 
     pub(crate) fn segments(&self) -> Vec<PathBuf> {
@@ -75,6 +79,15 @@ impl Scene {
 impl Drop for Scene {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.directory).unwrap();
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for folder in ["segments", "bodies"] {
+        std::fs::create_dir_all(to.join(folder)).unwrap();
+        for file in files(&from.join(folder)) {
+            std::fs::copy(&file, to.join(folder).join(file.file_name().unwrap())).unwrap();
+        }
     }
 }
 
