@@ -72,7 +72,8 @@ impl DiskFile for SimFile {
         }
         let stale = machine.stale();
         machine.files[self.file].lose(&mut machine.dice, &stale);
-        if is_log {
+        // A kept segment without a name is no part of the log yet: it is given up.
+        if is_log && self.path.extension().is_none_or(|extension| extension != "kept-new") {
             boot.fail_log();
         }
         Err(broken())

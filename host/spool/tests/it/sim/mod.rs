@@ -17,6 +17,7 @@
 //!
 //! A long run: `SPOOL_SIM_CASES=3000 SPOOL_SIM_STOPS=1000 SPOOL_SIM_SEED=7 cargo test -p spool --test it sim::`
 
+mod cases;
 mod dice;
 mod disk;
 mod faults;
@@ -43,6 +44,9 @@ use rot::{Rotten, flip_bits};
 use run::{Rig, Seen, crash_everywhere};
 use swallow::Swallow;
 use workload::{Case, case};
+
+/// The spool as it is.
+const RIG: Rig = Rig { promise: Promise::Acknowledged, swallow: None };
 
 /// One thread for what is done off the reactor, so that its order is the order in which it was asked for.
 fn runtime() -> Runtime {
@@ -96,8 +100,7 @@ fn say(text: &str) {
 #[test]
 fn what_was_acknowledged_survives_a_crash_at_every_step() {
     let cases = u32::try_from(setting("SPOOL_SIM_CASES", 60)).unwrap();
-    let rig = Rig { promise: Promise::Acknowledged, swallow: None };
-    let (result, seen) = explore(rig, config(cases));
+    let (result, seen) = explore(RIG, config(cases));
     say(&format!("simulated disk: {cases} cases, {seen:?}\n"));
     hold(result);
     let reached = [seen.power_losses, seen.kills, seen.closes, seen.faults, seen.poisoned];

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use spool::{OpenError, Recovery, Spool};
 
+use super::RIG;
 use super::dice::Dice;
 use super::disk::SimDisk;
-use super::model::{Model, Promise, State};
-use super::run::{DIRECTORY, Rig, start};
+use super::model::{Model, State};
+use super::run::{DIRECTORY, start};
 use super::session::{Session, flush, state};
 use super::workload::{Case, Ending};
 
@@ -24,11 +25,10 @@ pub(crate) struct Rotten {
 
 /// Does the work of a case's first boot, and then starts with one flipped bit, `count` times.
 pub(crate) async fn flip_bits(case: &Case, count: usize, seen: &mut Rotten) -> Result<(), String> {
-    let rig = Rig { promise: Promise::Acknowledged, swallow: None };
     let disk = SimDisk::new(case.seed);
-    let mut model = Model::new(rig.promise);
+    let mut model = Model::new(RIG.promise);
     let mut before = model.clone();
-    let (spool, _) = start(&disk, rig).await.map_err(|error| error.to_string())?;
+    let (spool, _) = start(&disk, RIG).await.map_err(|error| error.to_string())?;
     let mut session = Session::new(spool.clone(), disk.clone(), &mut model);
     let mut last = Vec::new();
     for op in &case.boots[0].ops {
@@ -53,7 +53,7 @@ pub(crate) async fn flip_bits(case: &Case, count: usize, seen: &mut Rotten) -> R
     for _ in 0..count {
         let rotten = disk.after_kill();
         let (path, bit) = flip(&rotten, &mut dice);
-        let whole = check(&rotten, rig, &path, (&model, &before), seen).await;
+        let whole = check(&rotten, &path, (&model, &before), seen).await;
         whole.map_err(|error| format!("bit {bit} of {} flipped: {error}", path.display()))?;
     }
     Ok(())
@@ -71,12 +71,11 @@ fn flip(disk: &SimDisk, dice: &mut Dice) -> (PathBuf, usize) {
 
 async fn check(
     disk: &SimDisk,
-    rig: Rig,
     path: &Path,
     (model, before): (&Model, &Model),
     seen: &mut Rotten,
 ) -> Result<(), String> {
-    let (spool, recovery) = match start(disk, rig).await {
+    let (spool, recovery) = match start(disk, RIG).await {
         Ok(started) => started,
         // A record that says which segments are gone may be what rotted: then the first of those is missing.
         Err(OpenError::Missing { .. }) => {
