@@ -10,6 +10,7 @@
 
 pub mod content;
 pub mod digest;
+pub mod down;
 pub mod draft;
 mod entity;
 pub mod error;
@@ -30,6 +31,7 @@ mod walk;
 
 pub use content::{Content, Load, LoadError};
 pub use digest::Algorithm;
+pub use down::{DownEncodeError, down_encode};
 pub use draft::{Draft, Piece, Position};
 pub use error::MessageError;
 pub use find::{Case, Found};

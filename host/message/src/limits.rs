@@ -88,5 +88,8 @@ pub const EDIT_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a line that is folded where it can be (RFC 5322 §2.1.1 SHOULD).
 pub const LINE_BYTES_PREFERRED: usize = 78;
 
+/// Bytes of a line in quoted-printable or base64, without its CRLF (RFC 2045 §6.7, §6.8).
+pub const ENCODED_LINE_BYTES_MAX: usize = 76;
+
 /// Bytes of a line without its CRLF (RFC 5322 §2.1.1 MUST).
 pub const LINE_BYTES_MAX: usize = 998;

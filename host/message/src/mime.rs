@@ -121,6 +121,11 @@ impl Mime {
         self.parts.get(usize::try_from(id.0).ok()?.checked_sub(1)?)
     }
 
+    /// All of them, the top entity first.
+    pub(crate) fn parts(&self) -> &[MimePart] {
+        &self.parts
+    }
+
     pub(crate) fn any_has(&self, one: PartTrait) -> bool {
         self.parts.iter().any(|part| part.traits.contains(&one))
     }
