@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use smtp::Gate;
@@ -41,6 +42,10 @@ pub struct Installation {
     pub command_verbs: Verbs,
     /// Which verbs on-reply is about, as the sink said at load.
     pub reply_verbs: Verbs,
+    /// Which verbs on-server-response is about, as the sink said at load.
+    pub response_verbs: Verbs,
+    /// Ages that on-queue-age is about, as the sink said at load, youngest first.
+    pub ages: Box<[Duration]>,
 }
 
 /// Which verbs a sink wants to hear of.
@@ -137,6 +142,9 @@ impl Binding {
         let wants_verb = match event {
             Event::Gate(Gate::InboundCommand { verb, .. }) => self.installation.command_verbs.contains(verb),
             Event::Gate(Gate::Reply { verb, .. }) => self.installation.reply_verbs.contains(verb),
+            Event::Outbound(smtp::client::Gate::ServerResponse { verb, .. }) => {
+                self.installation.response_verbs.contains(verb)
+            }
             _ => true,
         };
         let matches = |rule: &Arc<Rule>| rule.matches(event.kind(), &Present { event, subject });
@@ -147,6 +155,7 @@ impl Binding {
     pub fn names_verb(&self, verb: &str) -> bool {
         let verbs = match self.event {
             EventKind::Reply => &self.installation.reply_verbs,
+            EventKind::ServerResponse => &self.installation.response_verbs,
             _ => &self.installation.command_verbs,
         };
         verbs.contains(verb) && self.rule.as_ref().is_none_or(|rule| rule.names_verb(verb))
@@ -216,6 +225,8 @@ impl OnFault {
                 matches!(self, Self::Skip)
             }
             (EventKind::EndOfData, _) => true,
+            // A peer can't be refused, only left alone.
+            (event, Class::Gate) if event.is_outbound() => matches!(self, Self::Skip | Self::Defer),
             // Before the dot there is nothing to keep aside.
             (_, Class::Gate) => !matches!(self, Self::Quarantine),
             (_, Class::Provider) => matches!(self, Self::Skip | Self::Defer),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use smtp::{Domain, Mailbox, NotifyWhen};
 
+use crate::bindings::sluice::sink::envelope::Recipient as Told;
 use crate::bindings::sluice::sink::types;
 use crate::limits::WORD_BYTES_MAX;
 
@@ -56,6 +57,16 @@ pub(crate) fn reply(reply: &smtp::Reply) -> types::Reply {
     types::Reply { code: reply.code(), status, text: reply.lines().map(ToOwned::to_owned).collect() }
 }
 
+pub(crate) fn recipient(recipient: &smtp::Recipient) -> Told {
+    Told {
+        id: recipient.id.0,
+        address: address(&recipient.address),
+        original: address(&recipient.original),
+        notify: notify(recipient.notify),
+        state: recipient.state.word().to_owned(),
+    }
+}
+
 pub(crate) fn notify(notify: smtp::Notify) -> types::Notify {
     if notify.is_never() {
         return types::Notify::NEVER;
@@ -64,6 +75,33 @@ pub(crate) fn notify(notify: smtp::Notify) -> types::Notify {
     flag(NotifyWhen::Success, types::Notify::SUCCESS)
         | flag(NotifyWhen::Failure, types::Notify::FAILURE)
         | flag(NotifyWhen::Delay, types::Notify::DELAY)
+}
+
+/// The contract's route of ours: what the configuration or DNS names shows no hosts.
+pub(crate) fn route(route: &smtp::Route) -> types::Route {
+    let hosts = match &route.to {
+        smtp::NextHop::Hosts(hosts) => hosts
+            .iter()
+            .map(|host| types::NextHop { name: host.name.as_str().to_owned(), port: host.port })
+            .collect(),
+        _ => Vec::new(),
+    };
+    let agent = match &route.to {
+        smtp::NextHop::Agent(agent) => Some(agent.clone()),
+        _ => None,
+    };
+    let tls = match route.tls {
+        smtp::TlsPolicy::Opportunistic => types::TlsPolicy::Opportunistic,
+        smtp::TlsPolicy::Required => types::TlsPolicy::Required,
+        smtp::TlsPolicy::Dane => types::TlsPolicy::Dane,
+        smtp::TlsPolicy::None => types::TlsPolicy::None,
+    };
+    types::Route { queue: route.queue.to_string(), hosts, pool: route.pool.clone(), tls, agent }
+}
+
+/// Whole seconds.
+pub(crate) fn seconds(duration: std::time::Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// Milliseconds below 2^53 are exact in a float.

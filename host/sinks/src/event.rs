@@ -3,6 +3,13 @@
 //! A new event is a line here, a case in `call` and a moment in `sluice`. Nothing else lists events.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use smtp::{Domain, QueueName, RecipientId, Route};
+
+use crate::provider::{Attempt, Feedback, RetryQuestion, RouteQuestion};
 
 /// Package and version of the contract that the host binds; also the prefix and suffix of every export.
 pub const CONTRACT: &str = "sluice:sink@0.1.0";
@@ -126,6 +133,20 @@ impl EventKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// Whether it is of the dialogue in which this server is the client.
+    pub const fn is_outbound(self) -> bool {
+        matches!(
+            self,
+            Self::RemoteTls
+                | Self::SessionStart
+                | Self::MessageStart
+                | Self::PerRecipient
+                | Self::BeforeData
+                | Self::ServerResponse
+                | Self::SessionEnd
+        )
+    }
+
     /// Whether its sinks say at load which verbs they want to hear of.
     pub const fn has_verbs(self) -> bool {
         matches!(self, Self::InboundCommand | Self::Reply | Self::ServerResponse)
@@ -143,8 +164,87 @@ pub enum Event {
     TransportSubmission,
     /// on-pre-categorize.
     PreCategorize,
+    /// on-categorize: what these recipients of the envelope are.
+    Categorize(Vec<RecipientId>),
     /// on-post-categorize.
     PostCategorize,
+    /// on-route.
+    Route(RouteQuestion),
+    /// on-routed, with the route of all recipients; none is to mailboxes here.
+    Routed(Option<Route>),
+    /// on-resolve-next-hop.
+    ResolveNextHop {
+        /// For which queue.
+        queue: QueueName,
+        /// Whose exchangers.
+        domain: Domain,
+    },
+    /// on-remote-tls.
+    RemoteTls {
+        /// What the peer had to satisfy.
+        policy: RemoteTlsPolicy,
+        /// DER, the peer's own first.
+        chain: Vec<Bytes>,
+    },
+    /// In the dialogue with another server, to decide.
+    Outbound(smtp::client::Gate),
+    /// on-deliver: the sink is the agent of these recipients.
+    Deliver {
+        /// Of which queue.
+        queue: QueueName,
+        /// Who.
+        recipients: Vec<RecipientId>,
+    },
+    /// on-delivery-attempt.
+    DeliveryAttempt(Arc<[Attempt]>),
+    /// on-retry.
+    Retry(RetryQuestion),
+    /// on-queue-age.
+    QueueAge {
+        /// Of which queue.
+        queue: QueueName,
+        /// Which age was reached.
+        age: Duration,
+    },
+    /// on-dsn.
+    Dsn(DsnKind),
+    /// on-feedback.
+    Feedback(Arc<Feedback>),
+}
+
+/// What a peer's certificate had to satisfy; the contract's flags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RemoteTlsPolicy {
+    /// How much TLS the route asks for.
+    pub policy: smtp::TlsPolicy,
+}
+
+/// What a DSN tells (RFC 3464 §2.3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DsnKind {
+    /// In its mailbox.
+    Delivered,
+    /// Still being tried.
+    Delayed,
+    /// Given up.
+    Failed,
+    /// Handed to a host that makes no promise about DSN.
+    Relayed,
+    /// Replaced by the members of a list.
+    Expanded,
+}
+
+impl DsnKind {
+    /// The contract's word, and RFC 3464's.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Delayed => "delayed",
+            Self::Failed => "failed",
+            Self::Relayed => "relayed",
+            Self::Expanded => "expanded",
+        }
+    }
 }
 
 impl Event {
@@ -169,7 +269,26 @@ impl Event {
             },
             Self::TransportSubmission => EventKind::TransportSubmission,
             Self::PreCategorize => EventKind::PreCategorize,
+            Self::Categorize(_) => EventKind::Categorize,
             Self::PostCategorize => EventKind::PostCategorize,
+            Self::Route(_) => EventKind::Route,
+            Self::Routed(_) => EventKind::Routed,
+            Self::ResolveNextHop { .. } => EventKind::ResolveNextHop,
+            Self::RemoteTls { .. } => EventKind::RemoteTls,
+            Self::Outbound(gate) => match gate {
+                smtp::client::Gate::SessionStart => EventKind::SessionStart,
+                smtp::client::Gate::MessageStart => EventKind::MessageStart,
+                smtp::client::Gate::PerRecipient(_) => EventKind::PerRecipient,
+                smtp::client::Gate::BeforeData { .. } => EventKind::BeforeData,
+                smtp::client::Gate::ServerResponse { .. } => EventKind::ServerResponse,
+                smtp::client::Gate::SessionEnd { .. } => EventKind::SessionEnd,
+            },
+            Self::Deliver { .. } => EventKind::Deliver,
+            Self::DeliveryAttempt(_) => EventKind::DeliveryAttempt,
+            Self::Retry(_) => EventKind::Retry,
+            Self::QueueAge { .. } => EventKind::QueueAge,
+            Self::Dsn(_) => EventKind::Dsn,
+            Self::Feedback(_) => EventKind::Feedback,
         }
     }
 }

@@ -135,6 +135,8 @@ impl Stand {
             limits: Overrides { wall_clock: Some(Duration::from_secs(30)), ..Overrides::default() },
             command_verbs: Verbs::Every,
             reply_verbs: Verbs::Every,
+            response_verbs: Verbs::Every,
+            ages: Box::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use smtp::{GateKind, Interest, NoticeKind};
+use smtp::{GateKind, Interest, NoticeKind, client};
 
 use crate::binding::{Binding, Verbs};
 use crate::event::EventKind;
@@ -26,6 +26,31 @@ pub(crate) fn of<'a>(bindings: impl Iterator<Item = &'a Binding>) -> Interest {
         }
     }
     interest.with_commands(commands.verbs()).with_replies(replies.verbs())
+}
+
+/// The same of the dialogue with another server.
+pub(crate) fn of_outbound<'a>(bindings: impl Iterator<Item = &'a Binding>) -> client::Interest {
+    let mut interest = client::Interest::default();
+    let mut replies = Union::default();
+    for binding in bindings {
+        match (binding.event, outbound_gate(binding.event)) {
+            (EventKind::ServerResponse, _) => replies.add(&binding.installation.response_verbs),
+            (_, Some(kind)) => interest = interest.with_gate(kind),
+            (_, None) => {}
+        }
+    }
+    interest.with_replies(replies.verbs())
+}
+
+const fn outbound_gate(event: EventKind) -> Option<client::GateKind> {
+    match event {
+        EventKind::SessionStart => Some(client::GateKind::SessionStart),
+        EventKind::MessageStart => Some(client::GateKind::MessageStart),
+        EventKind::PerRecipient => Some(client::GateKind::PerRecipient),
+        EventKind::BeforeData => Some(client::GateKind::BeforeData),
+        EventKind::SessionEnd => Some(client::GateKind::SessionEnd),
+        _ => None,
+    }
 }
 
 #[derive(Default)]

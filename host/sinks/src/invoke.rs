@@ -8,6 +8,7 @@ use crate::bindings::exports::sluice::sink::on_disconnect::Totals;
 use crate::convert::{self, Illegal};
 use crate::event::Event;
 use crate::exports::Exports;
+use crate::invoke_outbound;
 use crate::lift::{self, Lifted, Said};
 use crate::state::State;
 
@@ -48,6 +49,7 @@ pub(crate) async fn invoke(event: &Event, target: Target<'_>) -> wasmtime::Resul
             let guest = guest!(target.on_post_categorize);
             lift::stage(guest.call_handle(target.store).await?)
         }
+        event => Box::pin(invoke_outbound::invoke(event, target)).await?,
     };
     lifted.map_err(wasmtime::Error::new)
 }

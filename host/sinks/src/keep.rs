@@ -62,6 +62,9 @@ pub(crate) fn merge(
     remove(subject, &taken);
     subject.session_variables = edited.session_variables;
     subject.tarpit = edited.tarpit;
+    if let (Some(kept), Some(edited)) = (&mut subject.outbound, edited.outbound) {
+        kept.remote_variables = edited.remote_variables;
+    }
     subject.variables = edited.variables;
     subject.scores = edited.scores;
     Ok(edits)
@@ -73,6 +76,9 @@ pub(crate) fn restore(subject: &mut Subject, before: &Subject) {
     subject.envelope.clone_from(&before.envelope);
     subject.draft.clone_from(&before.draft);
     subject.dispositions.clone_from(&before.dispositions);
+    if let (Some(outbound), Some(before)) = (&mut subject.outbound, &before.outbound) {
+        outbound.command.clone_from(&before.command);
+    }
     let news = subject.siblings.get(before.siblings.len()..).unwrap_or_default();
     let taken: BTreeSet<RecipientId> =
         news.iter().flat_map(|sibling| recipients(&sibling.envelope)).collect();
@@ -119,8 +125,13 @@ fn edits_of(before: &Subject, after: &Subject) -> Edits {
     let is_same = envelope_is_same
         && draft_is_same
         && before.offers == after.offers
+        && command(before) == command(after)
         && before.siblings.len() == after.siblings.len();
     if is_same { Edits::None } else { Edits::Merged }
+}
+
+fn command(subject: &Subject) -> Option<&smtp::client::Draft> {
+    subject.outbound()?.command.as_ref()
 }
 
 /// EVENTS rule 8: each recipient ends in the envelope, redirected, or in a sibling, exactly once, and nobody comes from

@@ -5,6 +5,7 @@
 //! its verdict and the edits that it staged in the [`Subject`]; a fault changes nothing.
 
 mod access;
+mod answers;
 pub mod artifact;
 pub mod binding;
 pub mod bindings;
@@ -28,9 +29,11 @@ pub mod inspect;
 pub mod installation_file;
 mod interest;
 mod invoke;
+mod invoke_outbound;
 mod keep;
 pub mod known;
 mod lift;
+mod lift_outbound;
 mod limiter;
 pub mod limits;
 mod load;
@@ -38,11 +41,13 @@ pub mod load_error;
 pub mod load_report;
 pub mod manifest;
 pub mod network;
+mod outbound;
 mod output;
 mod outside;
 mod permits;
 mod places;
 mod present;
+pub mod provider;
 pub mod registry;
 pub mod resolver;
 mod round;
@@ -63,7 +68,7 @@ pub use binding::{Binding, Installation, OnFault, Position, Secrets, Settings, T
 pub use capability::Capability;
 pub use document::DocumentError;
 pub use engine::EngineError;
-pub use event::{Class, Event, EventKind, Served};
+pub use event::{Class, DsnKind, Event, EventKind, RemoteTlsPolicy, Served};
 pub use folder::Folder;
 pub use inspect::{Inspection, inspect};
 pub use installation_file::{InstallationFile, Owner};
@@ -72,14 +77,15 @@ pub use limits::{Budget, Limits, Overrides};
 pub use load_error::LoadError;
 pub use load_report::{LoadChange, LoadLine, LoadReport};
 pub use manifest::Manifest;
+pub use outbound::{Original, RemoteFacts, RemoteTls};
 pub use outside::{Clock, Domains};
 pub use registry::{RegistryError, Snapshot};
 pub use resolver::{Asked, RecipientAsked, Resolver, Split};
 pub use rule::{Rule, RuleError};
 pub use sinks::{CompileError, Sinks};
 pub use subject::{
-    Disposition, Fate, Ingress, MessageFacts, Scores, Sibling, Staged, Subject, Tiers, Variables,
+    Disposition, Fate, Ingress, MessageFacts, Outbound, Scores, Sibling, Staged, Subject, Tiers, Variables,
 };
 pub use trial::{Trial, TrialError};
-pub use verdict::{Call, Deferral, Edits, Fault, FaultKind, Outcome, StageVerdict, Verdict};
+pub use verdict::{Call, Deferral, DsnVerdict, Edits, Fault, FaultKind, Outcome, StageVerdict, Verdict};
 pub use watch::{Watch, WatchSettings};

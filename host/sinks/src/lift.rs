@@ -9,6 +9,8 @@ use crate::bindings::exports::sluice::sink as guest;
 use crate::bindings::sluice::sink::{gate, notice, stage, types};
 use crate::convert::{Illegal, lift_address, lift_refusal, lift_reply, lift_reply_of, lift_word};
 use crate::limits::{DIALOGUE_OCTETS_MAX, REDIRECT_MAX, STAGE_WAIT_MAX, STATE_BYTES_MAX};
+use crate::provider::Answer;
+use crate::verdict::DsnVerdict;
 
 /// What one sink said of one event.
 #[derive(Debug)]
@@ -27,6 +29,12 @@ pub(crate) enum Said {
     Discard(String),
     /// A stage: keep it aside.
     Quarantine(String),
+    /// A provider.
+    Answer(Answer),
+    /// A gate of the dialogue with another server.
+    Outbound(smtp::client::Verdict),
+    /// on-dsn.
+    Dsn(DsnVerdict),
 }
 
 /// A stage's wish to be asked again.

@@ -53,8 +53,14 @@ pub const DIALOGUE_OCTETS_MAX: u32 = 1024 * 1024;
 pub const METRIC_SAMPLES_MAX: usize = 64;
 /// Verbs that a sink may name. Ours.
 pub const VERBS_MAX: usize = 64;
+/// Ages of a message that a sink may name. Ours: a warning, a reminder, and room.
+pub const AGES_MAX: usize = 16;
 /// Recipients that a rewrite or a redirect of one recipient may become. Ours: an alias, not a mailing list.
 pub const REDIRECT_MAX: usize = 100;
+/// Members that a sink may name for one list. Ours: a mailing list is in the hundreds; larger ones have a list manager.
+pub const EXPAND_MAX: usize = 1_000;
+/// Hosts that a sink may name for one domain, and addresses of each. Ours: as many as DNS answers fit in one packet.
+pub const CANDIDATES_MAX: usize = 32;
 /// Siblings that the forks of one event may make. Ours.
 pub const SIBLINGS_MAX: usize = 32;
 /// Longest pause of `session.tarpit`, all of one event together. Ours: half of the shortest client timeout of RFC 5321

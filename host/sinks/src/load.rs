@@ -86,6 +86,8 @@ impl Loader {
             artifact: self.artifact(&inspection.digest, files.component).await?,
             command_verbs: Verbs::Every,
             reply_verbs: Verbs::Every,
+            response_verbs: Verbs::Every,
+            ages: Box::default(),
         };
         let installation = Arc::new(self.tried(installation).await?);
         let bindings = plans.into_iter().map(|plan| Binding {
@@ -131,6 +133,8 @@ impl Loader {
         let mut installation = Arc::into_inner(installation).ok_or_else(kept)?;
         installation.command_verbs = trial.command_verbs;
         installation.reply_verbs = trial.reply_verbs;
+        installation.response_verbs = trial.response_verbs;
+        installation.ages = trial.ages;
         Ok(installation)
     }
 }

@@ -81,10 +81,11 @@ impl Known for Present<'_> {
 
     fn command(&self) -> Option<CommandKnown<'_>> {
         let (verb, argument) = match self.event {
-            Event::Gate(Gate::InboundCommand { verb, argument, .. }) => (verb, argument.as_str()),
+            Event::Gate(Gate::InboundCommand { verb, argument, .. }) => (verb.as_str(), argument.as_str()),
             Event::Gate(Gate::Reply { verb, .. }) | Event::Notice(Notice::Rejected { verb, .. }) => {
-                (verb, "")
+                (verb.as_str(), "")
             }
+            Event::Outbound(smtp::client::Gate::ServerResponse { verb, .. }) => (&**verb, ""),
             _ => return None,
         };
         Some(CommandKnown { verb, argument })

@@ -95,6 +95,11 @@ impl Snapshot {
         crate::interest::of(std::iter::once(&self.operator).chain(self.tenants.values()).flat_map(Table::all))
     }
 
+    /// What a session to another server must ask about for mail of one tenant.
+    pub fn outbound_interest(&self, tenant: &str) -> smtp::client::Interest {
+        crate::interest::of_outbound(self.table(Some(tenant)).all())
+    }
+
     fn table(&self, tenant: Option<&str>) -> &Table {
         tenant.and_then(|tenant| self.tenants.get(tenant)).unwrap_or(&self.operator)
     }

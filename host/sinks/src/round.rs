@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smtp::{By, Gate, Refusal};
 use tokio::time::Instant;
 
+use crate::answers::{self, Left};
 use crate::binding::{Binding, OnFault, Position, Tier};
 use crate::call::{Order, Runner, Success};
 use crate::dialogue;
@@ -12,9 +13,10 @@ use crate::event::{Class, Event, EventKind};
 use crate::keep;
 use crate::lift::{Pause, Said};
 use crate::limits::{DETAIL_BYTES_MAX, FAULT_WAIT, Limits, STAGE_FAULTS_MAX};
+use crate::provider::Answer;
 use crate::subject::Subject;
 use crate::verdict::{
-    Call, Deferral, Edits, Fault, FaultKind, Merge, Outcome, StageVerdict, Strictness, Verdict,
+    Call, Deferral, DsnVerdict, Edits, Fault, FaultKind, Merge, Outcome, StageVerdict, Strictness, Verdict,
     gate_strictness,
 };
 
@@ -32,6 +34,8 @@ pub(crate) struct Round<'a> {
     standing: Verdict,
     by: By,
     calls: Vec<Call>,
+    /// A provider's questions that nobody answered yet, by their places in the answer.
+    open: Vec<usize>,
     /// `done` was said in this tier.
     done: Option<Tier>,
     /// In a stage: who first said that the message shall not go on as it is, and the message before that.
@@ -46,8 +50,14 @@ enum Next {
 }
 
 /// What an event is answered with when nobody has an opinion.
-pub(crate) fn silence(kind: EventKind) -> Verdict {
+pub(crate) fn silence(event: &Event) -> Verdict {
+    let kind = event.kind();
+    if let Some(answer) = answers::neutral(event) {
+        return Verdict::Answer(answer);
+    }
     match kind.class() {
+        _ if kind == EventKind::Dsn => Verdict::Dsn(DsnVerdict::Continue),
+        _ if kind.is_outbound() => Verdict::Outbound(smtp::client::Verdict::Continue),
         Class::Stage => Verdict::Stage(StageVerdict::Continue),
         Class::Gate | Class::Provider | Class::Notice | Class::Observer | Class::Life => {
             Verdict::Gate(smtp::Verdict::Continue)
@@ -69,7 +79,8 @@ impl<'a> Round<'a> {
             start: subject.clone(),
             subject,
             deadline: together.map(|together| Instant::now() + together),
-            standing: silence(kind),
+            standing: silence(&event),
+            open: (0..answers::questions(&event)).collect(),
             event,
             by: By::Host,
             calls: Vec::new(),
@@ -149,6 +160,10 @@ impl<'a> Round<'a> {
         let commit = match &said {
             Said::Continue | Said::Done | Said::Quarantine(_) => keep::Commit::Draft,
             Said::Gate(verdict) => keep::commit_of(gate_strictness(verdict)),
+            // What a reply means is about what was sent; verbs that are staged are about what comes.
+            Said::Outbound(smtp::client::Verdict::Judge(_)) | Said::Answer(_) => keep::Commit::Draft,
+            Said::Outbound(verdict) => keep::commit_of(Verdict::Outbound(verdict.clone()).strictness()),
+            Said::Dsn(verdict) => keep::commit_of(Verdict::Dsn(verdict.clone()).strictness()),
             Said::Pause(_) | Said::Fail(_) | Said::Discard(_) => keep::Commit::NoDraft,
         };
         let before = self.savepoint();
@@ -157,7 +172,13 @@ impl<'a> Round<'a> {
             Err(fault) => return self.answer_fault(binding, fault, call),
         }
         let verdict = match said {
-            Said::Continue => silence(self.event.kind()),
+            Said::Continue => silence(&self.event),
+            Said::Answer(answer) => {
+                call.verdict = answer.word();
+                return self.answer(binding, answer);
+            }
+            Said::Outbound(verdict) => Verdict::Outbound(verdict),
+            Said::Dsn(verdict) => Verdict::Dsn(verdict),
             Said::Done => {
                 self.done = Some(binding.tier);
                 call.verdict = "done";
@@ -171,6 +192,17 @@ impl<'a> Round<'a> {
         };
         call.verdict = verdict.word();
         self.add(binding, verdict, before)
+    }
+
+    /// A provider's answer: who comes later is asked about what is still open.
+    fn answer(&mut self, binding: &Binding, answer: Answer) -> Next {
+        let Verdict::Answer(standing) = &mut self.standing else { return Next::End };
+        let asked = self.open.len();
+        let left = answers::absorb(standing, &mut self.open, &mut self.event, answer);
+        if left == Left::Nothing || self.open.len() < asked {
+            self.by = By::Sink(Arc::clone(&binding.installation.id));
+        }
+        if left == Left::Nothing { Next::End } else { Next::Ask }
     }
 
     /// What `aside` may need: gates have no use for it.
@@ -241,7 +273,11 @@ impl<'a> Round<'a> {
         let on_fault =
             if binding.on_fault.is_allowed(kind) { binding.on_fault } else { OnFault::default_of(kind) };
         let verdict = match (kind.class(), on_fault) {
-            (_, OnFault::Skip) => silence(kind),
+            (_, OnFault::Skip) => silence(&self.event),
+            (Class::Provider, _) if let Some(answer) = answers::deferred(&self.event) => {
+                Verdict::Answer(answer)
+            }
+            _ if kind.is_outbound() => Verdict::Outbound(smtp::client::Verdict::Postpone(None)),
             (Class::Stage, _) => Verdict::Stage(self.fault_pause(binding, fault.kind)),
             (_, OnFault::Defer) => Verdict::Gate(smtp::Verdict::Defer(fault_refusal())),
             (_, OnFault::Reject) => Verdict::Gate(smtp::Verdict::Reject(fault_refusal())),
@@ -264,6 +300,9 @@ impl<'a> Round<'a> {
         call.verdict = verdict.word();
         call.edits = Edits::None;
         call.fault = Some(fault);
+        if let Verdict::Answer(answer) = verdict {
+            return self.answer(binding, answer);
+        }
         let before = self.savepoint();
         self.add(binding, verdict, before)
     }
@@ -295,7 +334,8 @@ impl<'a> Round<'a> {
     fn finish(self) -> Outcome {
         let strictness = self.standing.strictness();
         let is_stage_deferred = strictness == Strictness::Defer && matches!(self.standing, Verdict::Stage(_));
-        if keep::commit_of(strictness) == keep::Commit::NoDraft && !is_stage_deferred {
+        let is_judgement = matches!(self.standing, Verdict::Outbound(smtp::client::Verdict::Judge(_)));
+        if keep::commit_of(strictness) == keep::Commit::NoDraft && !is_stage_deferred && !is_judgement {
             keep::restore(self.subject, &self.start);
         }
         Outcome { verdict: self.standing, by: self.by, calls: self.calls }

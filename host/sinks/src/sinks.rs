@@ -118,7 +118,7 @@ impl Sinks {
         let tenant = (!subject.tiers.is_without_tenant()).then_some(&*subject.tenant);
         let bindings = snapshot.bindings(kind, tenant);
         if bindings.is_empty() {
-            return Outcome { verdict: silence(kind), by: By::Host, calls: Vec::new() };
+            return Outcome { verdict: silence(&event), by: By::Host, calls: Vec::new() };
         }
         Box::pin(Round::new(&self.0.runner, &self.0.limits, event, subject).run(bindings)).await
     }

@@ -14,6 +14,7 @@ use smtp::{Envelope, Facts, Offers, RecipientId, Reply, Timestamp};
 
 use crate::binding::{Position, Tier};
 use crate::limits::{SCORES_MAX, VARIABLE_BYTES_MAX, VARIABLE_KEY_BYTES_MAX, VARIABLES_MAX, WORD_BYTES_MAX};
+use crate::outbound::{Original, RemoteFacts};
 use crate::verdict::Deferral;
 
 /// What an event is about, and what sinks made of it so far. One tenant's share: a call never sees another's recipients.
@@ -53,6 +54,21 @@ pub struct Subject {
     pub dispositions: Vec<Disposition>,
     /// Messages that were forked off.
     pub siblings: Vec<Sibling>,
+    /// What only events on the way out are about.
+    pub outbound: Option<Box<Outbound>>,
+}
+
+/// What only events on the way out are about; apart, so that all others don't carry it around.
+#[derive(Clone, Debug, Default)]
+pub struct Outbound {
+    /// The session to another server.
+    pub remote: Option<Arc<RemoteFacts>>,
+    /// That session's variables by installation; live until it ends.
+    pub remote_variables: Variables,
+    /// The command that comes next. The caller puts it back into the session.
+    pub command: Option<smtp::client::Draft>,
+    /// What a DSN or a report speaks of.
+    pub original: Option<Arc<Original>>,
 }
 
 /// Whose bindings are asked (EVENTS, "Which tenant").
@@ -334,7 +350,13 @@ impl Subject {
             after: None,
             dispositions: Vec::new(),
             siblings: Vec::new(),
+            outbound: None,
         }
+    }
+
+    /// What an event on the way out is about.
+    pub fn outbound(&self) -> Option<&Outbound> {
+        self.outbound.as_deref()
     }
 }
 

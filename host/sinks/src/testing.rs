@@ -97,6 +97,8 @@ pub(crate) fn installation(sinks: &Sinks, id: &str, events: &[EventKind]) -> Arc
         limits: Overrides::default(),
         command_verbs: Verbs::Every,
         reply_verbs: Verbs::Every,
+        response_verbs: Verbs::Every,
+        ages: Box::default(),
     })
 }
 

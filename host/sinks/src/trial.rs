@@ -1,7 +1,9 @@
 //! A trial before an installation may take traffic: one instance, the types of every export, what the sink prepares, what
 //! it wants to hear of, and its own test.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{AsContextMut, Store};
@@ -11,7 +13,7 @@ use crate::call::{Runner, Timing, burnt, enter};
 use crate::convert::for_log;
 use crate::event::EventKind;
 use crate::fault;
-use crate::limits::{Budget, DETAIL_BYTES_MAX, VERBS_MAX, WORD_BYTES_MAX};
+use crate::limits::{AGES_MAX, Budget, DETAIL_BYTES_MAX, VERBS_MAX, WORD_BYTES_MAX};
 use crate::state::State;
 use crate::subject::Subject;
 use crate::verdict::{Fault, FaultKind};
@@ -47,6 +49,10 @@ pub struct Trial {
     pub command_verbs: Verbs,
     /// Verbs that on-reply wants to hear of.
     pub reply_verbs: Verbs,
+    /// Verbs that on-server-response wants to hear of.
+    pub response_verbs: Verbs,
+    /// Ages that on-queue-age wants to hear of, youngest first.
+    pub ages: Box<[Duration]>,
 }
 
 /// The first step, which has no export of its own.
@@ -130,6 +136,16 @@ async fn steps(
         let guest = indices.load(&mut *store, instance)?;
         trial.reply_verbs = verbs(guest.call_verbs(&mut *store).await?)?;
     }
+    if let Some(indices) = &exports.on_server_response {
+        *step = EventKind::ServerResponse.name();
+        let guest = indices.load(&mut *store, instance)?;
+        trial.response_verbs = verbs(guest.call_verbs(&mut *store).await?)?;
+    }
+    if let Some(indices) = &exports.on_queue_age {
+        *step = EventKind::QueueAge.name();
+        let guest = indices.load(&mut *store, instance)?;
+        trial.ages = ages(guest.call_ages(&mut *store).await?)?;
+    }
     if let Some(indices) = &exports.on_self_test {
         *step = EventKind::SelfTest.name();
         let guest = indices.load(&mut *store, instance)?;
@@ -154,14 +170,23 @@ fn verbs(named: Vec<String>) -> Result<Verbs, Stumble> {
     Ok(Verbs::These(named.into_iter().map(|verb| verb.to_ascii_uppercase().into()).collect()))
 }
 
+/// In order, each once; a sink that named none would never be asked.
+fn ages(named: Vec<u32>) -> Result<Box<[Duration]>, Stumble> {
+    if named.is_empty() || named.len() > AGES_MAX || named.contains(&0) {
+        return Err(Stumble::Refused(format!("ages: 1 to {AGES_MAX} numbers of seconds above 0")));
+    }
+    let named: BTreeSet<u32> = named.into_iter().collect();
+    Ok(named.into_iter().map(|seconds| Duration::from_secs(seconds.into())).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::{Stumble, TrialError, verbs};
+    use super::{Stumble, TrialError, ages, verbs};
     use crate::binding::Verbs;
     use crate::guests::Stand;
-    use crate::limits::{DETAIL_BYTES_MAX, HANDLES_MAX, VERBS_MAX, WORD_BYTES_MAX};
+    use crate::limits::{AGES_MAX, DETAIL_BYTES_MAX, HANDLES_MAX, VERBS_MAX, WORD_BYTES_MAX};
     use crate::verdict::FaultKind;
 
     #[test]
@@ -171,6 +196,16 @@ mod tests {
         assert!(these.iter().all(|verb| verb.len() == WORD_BYTES_MAX && verb.starts_with('X')));
         for (number, length) in [(VERBS_MAX + 1, 1), (1, WORD_BYTES_MAX + 1), (1, 0)] {
             assert!(matches!(many(number, length), Err(Stumble::Refused(_))), "{number} of {length}");
+        }
+    }
+
+    #[test]
+    fn ages_end_at_their_number_and_stand_in_order() {
+        let count = u32::try_from(AGES_MAX).unwrap();
+        let Ok(named) = ages((1..=count).rev().collect()) else { panic!("as many as may be") };
+        assert!(named.len() == AGES_MAX && named.is_sorted());
+        for wrong in [vec![], vec![0], (1..=count + 1).collect()] {
+            assert!(matches!(ages(wrong), Err(Stumble::Refused(_))));
         }
     }
 

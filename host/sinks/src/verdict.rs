@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use smtp::{By, Refusal};
+use smtp::{By, Mailbox, Refusal};
 
 use crate::binding::Position;
 use crate::event::EventKind;
+use crate::provider::Answer;
 
 /// What came of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,23 @@ pub enum Verdict {
     Gate(smtp::Verdict),
     /// Of a stage.
     Stage(StageVerdict),
+    /// Of a provider.
+    Answer(Answer),
+    /// Of a gate in the dialogue with another server.
+    Outbound(smtp::client::Verdict),
+    /// Of on-dsn; a fault there is a [`StageVerdict::Defer`] or [`StageVerdict::Hold`].
+    Dsn(DsnVerdict),
+}
+
+/// What becomes of a DSN that the host composed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DsnVerdict {
+    /// It goes out.
+    Continue,
+    /// It does not; with a word.
+    Suppress(String),
+    /// It goes to these instead.
+    Redirect(Vec<Mailbox>),
 }
 
 /// What becomes of a message in a stage.
@@ -183,6 +201,11 @@ impl Verdict {
         match self {
             Self::Gate(verdict) => gate_strictness(verdict),
             Self::Stage(verdict) => verdict.strictness(),
+            // The first that answers decides; nothing is stricter than an answer.
+            Self::Answer(_) => Strictness::Continue,
+            Self::Outbound(verdict) => outbound_strictness(verdict),
+            Self::Dsn(DsnVerdict::Continue | DsnVerdict::Redirect(_)) => Strictness::Continue,
+            Self::Dsn(DsnVerdict::Suppress(_)) => Strictness::Discard,
         }
     }
 
@@ -191,16 +214,30 @@ impl Verdict {
         match self {
             Self::Gate(verdict) => gate_word(verdict),
             Self::Stage(verdict) => verdict.word(),
+            Self::Answer(answer) => answer.word(),
+            Self::Outbound(verdict) => outbound_word(verdict),
+            Self::Dsn(DsnVerdict::Continue) => "continue",
+            Self::Dsn(DsnVerdict::Suppress(_)) => "suppress",
+            Self::Dsn(DsnVerdict::Redirect(_)) => "redirect",
         }
+    }
+
+    /// Whether it says something.
+    fn speaks(&self) -> bool {
+        !matches!(
+            self,
+            Self::Gate(smtp::Verdict::Continue)
+                | Self::Stage(StageVerdict::Continue)
+                | Self::Outbound(smtp::client::Verdict::Continue)
+                | Self::Dsn(DsnVerdict::Continue)
+        )
     }
 
     /// What stands after `next` was said too. Only what is at least as strict replaces; of equals the last one that says
     /// something stands for those that rank as continue, else the first, whose reply the client then gets.
     pub fn merge(&self, next: &Self) -> Merge {
         let (standing, said) = (self.strictness(), next.strictness());
-        let speaks =
-            !matches!(next, Self::Gate(smtp::Verdict::Continue) | Self::Stage(StageVerdict::Continue));
-        if said > standing || (said == Strictness::Continue && standing == said && speaks) {
+        if said > standing || (said == Strictness::Continue && standing == said && next.speaks()) {
             Merge::Replace
         } else {
             Merge::Keep
@@ -257,6 +294,35 @@ pub(crate) fn gate_strictness(verdict: &smtp::Verdict) -> Strictness {
         smtp::Verdict::Defer(_) => Strictness::Defer,
         smtp::Verdict::Reject(_) => Strictness::Reject,
         smtp::Verdict::Disconnect(_) => Strictness::Disconnect,
+    }
+}
+
+/// A judgement ranks with what it makes of the reply, so that a later sink's tag doesn't hide an earlier one's refusal.
+fn outbound_strictness(verdict: &smtp::client::Verdict) -> Strictness {
+    use smtp::client::{AfterReply, Class, Verdict};
+    match verdict {
+        Verdict::Continue | Verdict::GreetAs(_) => Strictness::Continue,
+        Verdict::SkipHost | Verdict::Postpone(_) | Verdict::DropSession => Strictness::Defer,
+        Verdict::Fail(_) => Strictness::Reject,
+        Verdict::Judge(judgement) => match (judgement.class, judgement.next) {
+            (Class::Permanent, _) => Strictness::Reject,
+            (Class::Transient, _) => Strictness::Defer,
+            (Class::AsSent | Class::Success, AfterReply::AsUsual) => Strictness::Continue,
+            (Class::AsSent | Class::Success, _) => Strictness::Quarantine,
+        },
+    }
+}
+
+fn outbound_word(verdict: &smtp::client::Verdict) -> &'static str {
+    use smtp::client::Verdict;
+    match verdict {
+        Verdict::Continue => "continue",
+        Verdict::GreetAs(_) => "greet-as",
+        Verdict::SkipHost => "skip-host",
+        Verdict::Postpone(_) => "postpone",
+        Verdict::Fail(_) => "fail",
+        Verdict::DropSession => "drop-session",
+        Verdict::Judge(_) => "judge",
     }
 }
 

@@ -40,14 +40,8 @@ impl Host for State {
     }
 
     fn recipients(&mut self) -> wasmtime::Result<Vec<Told>> {
-        let tell = |recipient: &Recipient| Told {
-            id: recipient.id.0,
-            address: convert::address(&recipient.address),
-            original: convert::address(&recipient.original),
-            notify: convert::notify(recipient.notify),
-            state: recipient.state.word().to_owned(),
-        };
-        Ok(self.envelope().map(|envelope| envelope.recipients.iter().map(tell).collect()).unwrap_or_default())
+        let recipients = self.envelope().map(|envelope| envelope.recipients.as_slice()).unwrap_or_default();
+        Ok(recipients.iter().map(convert::recipient).collect())
     }
 
     fn current(&mut self) -> wasmtime::Result<Option<u32>> {

@@ -29,14 +29,14 @@ fn recipients(envelope: &Envelope) -> Vec<u32> {
 fn gate_of(outcome: &Outcome) -> &Verdict {
     match &outcome.verdict {
         verdict::Verdict::Gate(verdict) => verdict,
-        verdict::Verdict::Stage(verdict) => panic!("{verdict:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
 fn stage_of(outcome: Outcome) -> StageVerdict {
     match outcome.verdict {
         verdict::Verdict::Stage(verdict) => verdict,
-        verdict::Verdict::Gate(verdict) => panic!("{verdict:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
