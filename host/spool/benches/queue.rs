@@ -50,12 +50,14 @@ fn open(folder: &Path) -> Result<()> {
     let (spool, recovery) = spool.map_err(Error::other)?;
     let entry_bytes = resident_bytes()?.saturating_sub(before) / ENTRIES;
     let late = Timestamp(u64::MAX);
-    let (leases, leasing) = timed(|| (0..LEASES).filter_map(|_| spool.lease(late)).collect::<Vec<_>>());
-    let next_due = leasing / LEASES;
+    let mut leases: Vec<_> = (0..LEASES).map(|_| timed(|| spool.lease(late))).collect();
+    leases.sort_by_key(|(_, took)| *took);
+    let next_due = leases.get(leases.len() / 2).map_or(Duration::MAX, |(_, took)| *took);
+    leases.retain(|(lease, _)| lease.is_some());
     let mut out = std::io::stdout();
     writeln!(out, "start                {start:>12.2?}  (gate {START_MAX:?})")?;
     writeln!(out, "memory of an entry   {entry_bytes:>10} B  (gate {ENTRY_BYTES_MAX} B)")?;
-    writeln!(out, "next due entry, read {next_due:>12.2?}  (gate {NEXT_DUE_MAX:?})")?;
+    writeln!(out, "next due entry, median {next_due:>12.2?}  (gate {NEXT_DUE_MAX:?})")?;
     let found = (u64::try_from(recovery.entries).ok(), u32::try_from(leases.len()).ok());
     if found != (Some(ENTRIES), Some(LEASES)) {
         return Err(Error::other(format!("not all entries were there: {found:?}")));

@@ -87,6 +87,7 @@ mod plan;
 mod queue;
 mod record;
 mod recover;
+mod recovery;
 mod scan;
 pub mod schedule;
 mod segment;
@@ -95,6 +96,7 @@ mod settle;
 mod shared;
 mod spool;
 mod stage;
+mod verify;
 
 pub use body::{Body, BodyWriter};
 pub use content::{ContentPiece, StoredContent};
@@ -106,8 +108,9 @@ pub use entry::{
 };
 pub use error::{AcceptError, BodyError, CommitError, OpenError, ReadError, RecordError};
 pub use lease::Lease;
-pub use recover::{Recovery, Torn};
+pub use recovery::{Recovery, Torn};
 pub use schedule::Schedule;
 pub use settings::Settings;
 pub use spool::Spool;
 pub use stage::{Position, Resume, StageName, StagePointer, Tier};
+pub use verify::{Report, Unreadable, verify};

@@ -5,13 +5,9 @@
 //! everything was read and found good. Leaves out: the format of one segment ([`crate::scan`]).
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
-
-use tokio::sync::Notify;
+use std::sync::Arc;
 
 use crate::body::BodyName;
 use crate::disk::{Disk, Lock};
@@ -20,55 +16,12 @@ use crate::error::OpenError;
 use crate::listing::Listing;
 use crate::queue::Queue;
 use crate::record::{Kind, Metadata, SealReason};
+use crate::recovery::{Recovery, Torn};
 use crate::scan::{End, Found, Scan, Tail};
 use crate::segment::{Preamble, SegmentId, SegmentWriter};
 use crate::settings::{Paths, Settings};
 use crate::settle;
-use crate::shared::{Shared, Tally};
-
-/// What a start found, for the log.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recovery {
-    /// Entries that are in the spool.
-    pub entries: usize,
-    /// Segments that were read.
-    pub segments: usize,
-    /// Records in them.
-    pub records: u64,
-    /// What a crash left half written. Nobody was told that it was accepted.
-    pub torn: Option<Torn>,
-    /// Body files that nothing refers to and that were removed.
-    pub orphans: usize,
-    /// Segments and half made files whose removal a crash had interrupted.
-    pub leftovers: usize,
-    /// What lies in the directory and isn't ours; it was left alone.
-    pub unknown: Vec<PathBuf>,
-}
-
-/// The torn end of the log; it reads as a sentence for an operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Torn {
-    /// The segment.
-    pub path: PathBuf,
-    /// Where the good records end.
-    pub offset: u64,
-    /// Bytes that were cut off.
-    pub bytes: u64,
-    /// Records among them that were whole, but behind or in one batch with a torn one.
-    pub records: u64,
-}
-
-impl fmt::Display for Torn {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, offset, bytes, records } = self;
-        write!(
-            formatter,
-            "{}: the last write was torn: {bytes} bytes from offset {offset} on were cut off, with {records} whole records \
-             among them; none of them was acknowledged, so their senders still have the mail",
-            path.display()
-        )
-    }
-}
+use crate::shared::Shared;
 
 /// All that a running spool begins with.
 #[derive(Debug)]
@@ -83,47 +36,15 @@ pub(crate) struct Recovered {
     pub(crate) recovery: Recovery,
 }
 
-/// Reads a spool's directory.
+/// Reads a spool's directory, and makes it one to go on with.
 pub(crate) fn recover(settings: Settings, disk: Arc<dyn Disk>) -> Result<Recovered, OpenError> {
     let paths = Paths::of(&settings.directory);
     let lock = settle::directories(disk.as_ref(), &paths)?;
-    let mut start = Start {
-        disk: disk.as_ref(),
-        paths: &paths,
-        queue: Queue::default(),
-        sizes: HashMap::new(),
-        spool: None,
-        oldest: 1,
-        as_of: 0,
-        sealed: None,
-        garbage: Vec::new(),
-        recovery: Recovery::default(),
-    };
-    let listing = Listing::of(disk.as_ref(), &paths)?;
-    start.garbage.clone_from(&listing.half_made);
-    start.recovery.unknown.clone_from(&listing.unknown);
-    start.read_kept(&listing)?;
-    let scans = start.open_segments(&listing)?;
-    let (writer, next) = if scans.is_empty() { start.first(&listing)? } else { start.read_log(scans)? };
-    start.check_entries(next)?;
-    start.check_bodies(&listing)?;
-    let (writer, recovery, queue) = start.finish(writer)?;
+    let Read { start, active, next, kept_next } = Start::read(disk.as_ref(), &paths)?;
+    let (writer, recovery, queue) = start.finish(active)?;
     let spool = writer.preamble.spool;
-    let run = disk.salt();
-    let shared = Shared {
-        settings,
-        paths,
-        disk,
-        queue: Mutex::new(queue),
-        changed: Notify::new(),
-        poisoned: AtomicBool::new(false),
-        tally: Tally::default(),
-        files: Mutex::new(HashMap::new()),
-        run,
-        bodies_made: AtomicU64::new(0),
-    };
-    let kept_next = listing.kept.last().map_or(1, |last| last.saturating_add(1));
-    Ok(Recovered { shared: Arc::new(shared), writer, next, kept_next, spool, lock, recovery })
+    let shared = Arc::new(Shared::new(settings, disk, queue));
+    Ok(Recovered { shared, writer, next, kept_next, spool, lock, recovery })
 }
 
 pub(crate) struct Start<'a> {
@@ -145,16 +66,60 @@ pub(crate) struct Start<'a> {
     pub(crate) recovery: Recovery,
 }
 
+/// A spool that was read and found good; nothing was changed yet.
+pub(crate) struct Read<'a> {
+    pub(crate) start: Start<'a>,
+    pub(crate) active: Active,
+    next: u64,
+    kept_next: u64,
+}
+
 /// A log begins with it.
 const FIRST: SegmentId = SegmentId::Log(1);
 
 /// The segment that goes on, not opened for writing yet.
-enum Active {
+pub(crate) enum Active {
     Fresh(Preamble),
     Last(End),
 }
 
-impl Start<'_> {
+impl Active {
+    /// What a crash left half written.
+    pub(crate) fn torn(&self) -> Option<Torn> {
+        let Self::Last(end) = self else { return None };
+        let (path, offset, bytes, records) = (end.path.clone(), end.offset, end.torn, end.torn_records);
+        (bytes > 0).then_some(Torn { path, offset, bytes, records })
+    }
+}
+
+impl<'a> Start<'a> {
+    /// Reads all of it and changes nothing.
+    pub(crate) fn read(disk: &'a dyn Disk, paths: &'a Paths) -> Result<Read<'a>, OpenError> {
+        let mut start = Self {
+            disk,
+            paths,
+            queue: Queue::default(),
+            sizes: HashMap::new(),
+            spool: None,
+            oldest: 1,
+            as_of: 0,
+            sealed: None,
+            garbage: Vec::new(),
+            recovery: Recovery::default(),
+        };
+        let listing = Listing::of(disk, paths)?;
+        start.garbage.clone_from(&listing.half_made);
+        start.recovery.unknown.clone_from(&listing.unknown);
+        start.read_kept(&listing)?;
+        let scans = start.open_segments(&listing)?;
+        let (active, next) = if scans.is_empty() { start.first(&listing)? } else { start.read_log(scans)? };
+        start.check_entries(next)?;
+        start.check_bodies(&listing)?;
+        start.recovery.entries = start.queue.counts().entries;
+        let kept_next = listing.kept.last().map_or(1, |last| last.saturating_add(1));
+        Ok(Read { start, active, next, kept_next })
+    }
+
     /// Opens the log's segments from the first that counts up to the last one, and checks that none is missing.
     fn open_segments(&mut self, listing: &Listing) -> Result<Vec<Scan>, OpenError> {
         let counts = listing.segments.partition_point(|sequence| *sequence < self.oldest);
@@ -364,6 +329,13 @@ impl Start<'_> {
             settle::names(self.disk, &self.paths.segments)?;
             settle::names(self.disk, &self.paths.bodies)?;
         }
+        self.recovery.torn = active.torn();
+        if let Some(torn) = &self.recovery.torn {
+            tracing::warn!("{torn}");
+        }
+        for path in &self.recovery.unknown {
+            tracing::warn!(path = %path.display(), "a file is not one of the spool's; it was left alone");
+        }
         let writer = match active {
             Active::Fresh(preamble) => {
                 settle::names_above(self.disk, &self.paths.directory)?;
@@ -371,17 +343,8 @@ impl Start<'_> {
                 SegmentWriter::create(self.disk, self.paths, preamble)
                     .map_err(|source| access(&self.paths.segment(preamble.id), "make the segment", source))?
             }
-            Active::Last(end) => {
-                if end.torn > 0 {
-                    let (offset, bytes, records) = (end.offset, end.torn, end.torn_records);
-                    let torn = Torn { path: end.path, offset, bytes, records };
-                    tracing::warn!("{torn}");
-                    self.recovery.torn = Some(torn);
-                }
-                SegmentWriter { file: end.file, preamble: end.preamble, synced: end.offset }
-            }
+            Active::Last(end) => SegmentWriter { file: end.file, preamble: end.preamble, synced: end.offset },
         };
-        self.recovery.entries = self.queue.counts().entries;
         Ok((writer, self.recovery, self.queue))
     }
 }

@@ -47,6 +47,21 @@ pub(crate) struct Tally {
 }
 
 impl Shared {
+    pub(crate) fn new(settings: Settings, disk: Arc<dyn Disk>, queue: Queue) -> Self {
+        Self {
+            paths: Paths::of(&settings.directory),
+            run: disk.salt(),
+            settings,
+            disk,
+            queue: Mutex::new(queue),
+            changed: Notify::new(),
+            poisoned: AtomicBool::new(false),
+            tally: Tally::default(),
+            files: Mutex::new(HashMap::new()),
+            bodies_made: AtomicU64::new(0),
+        }
+    }
+
     pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

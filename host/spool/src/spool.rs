@@ -21,7 +21,8 @@ use crate::entry::{Attempt, Done, Entry, NewEntry, QueueId, Stage};
 use crate::error::{AcceptError, CommitError, OpenError, ReadError, RecordError};
 use crate::lease::Lease;
 use crate::load;
-use crate::recover::{self, Recovered, Recovery};
+use crate::recover::{self, Recovered};
+use crate::recovery::Recovery;
 use crate::settings::Settings;
 use crate::shared::Shared;
 
