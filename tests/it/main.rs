@@ -9,6 +9,7 @@ mod corpus;
 mod durability;
 mod faults;
 mod foreign;
+mod kill;
 mod limits;
 mod memory;
 mod patience;

@@ -7,6 +7,7 @@ pub mod client;
 pub mod clock;
 pub mod dialogue;
 pub mod guests;
+pub mod kill;
 pub mod measure;
 pub mod process;
 pub mod scene;

@@ -124,6 +124,11 @@ impl Process {
         self.ended()
     }
 
+    /// Kills it as SIGKILL does, without a word of warning, and waits until it is gone.
+    pub fn kill(self) {
+        drop(self);
+    }
+
     /// Waits until it has ended.
     ///
     /// # Errors

@@ -87,6 +87,17 @@ impl Server {
     /// # Errors
     /// If something did.
     pub fn settled(&mut self) -> Result<()> {
+        self.drained()?;
+        let surplus = self.seen.iter().find(|seen| matches!(seen, Observation::Delivered { .. }));
+        ensure!(surplus.is_none(), "this arrived too: {surplus:?}");
+        Ok(())
+    }
+
+    /// Waits until nothing is under way any more, whatever arrives meanwhile.
+    ///
+    /// # Errors
+    /// If something stays under way.
+    pub fn drained(&mut self) -> Result<()> {
         let watch = Stopwatch::start();
         while self.under_way()? > 0 {
             ensure!(
@@ -101,8 +112,6 @@ impl Server {
             }
         }
         self.drain();
-        let surplus = self.seen.iter().find(|seen| matches!(seen, Observation::Delivered { .. }));
-        ensure!(surplus.is_none(), "this arrived too: {surplus:?}");
         Ok(())
     }
 

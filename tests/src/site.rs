@@ -21,7 +21,15 @@ impl Site {
     /// # Errors
     /// If a guest does not build or the disk does not play along.
     pub fn lay(scene: &Scene) -> Result<Self> {
-        let site = Self { folder: tempfile::Builder::new().prefix("sluice-test-").tempdir()? };
+        Self::lay_in(&std::env::temp_dir(), scene)
+    }
+
+    /// As [`Site::lay`], in a folder below `parent`: on another disk, perhaps.
+    ///
+    /// # Errors
+    /// As [`Site::lay`].
+    pub fn lay_in(parent: &Path, scene: &Scene) -> Result<Self> {
+        let site = Self { folder: tempfile::Builder::new().prefix("sluice-test-").tempdir_in(parent)? };
         for folder in ["sinks/operator", "sinks/tenants/b", "sinks/tenants/d", "data", "mail"] {
             fs::create_dir_all(site.path(folder))?;
         }
@@ -66,6 +74,12 @@ impl Site {
         let beside = self.path(&format!("{relative}.part"));
         fs::write(&beside, bytes).with_context(|| beside.display().to_string())?;
         fs::rename(&beside, &place).with_context(|| place.display().to_string())
+    }
+
+    /// Leaves the folder where it is, for somebody to look at, and tells where that is.
+    #[must_use]
+    pub fn kept(self) -> PathBuf {
+        self.folder.keep()
     }
 
     /// The messages in a mailbox, in the order of their names.
