@@ -26,7 +26,7 @@
 //! | S1 stage or attempt recorded | a newer record of the entry | goes on from it; without it, the stage runs again from the one before |
 //! | D1 done recorded | done, with the outbox in the same record | has the outbox's entries, not the entry |
 //! | D2 body no longer needed | done; file still there or not | removes the orphan |
-//! | R0 first segment of all renamed, directory perhaps not synced | blank segment alone | makes it anew, with all directories above synced |
+//! | R0 first segment of all renamed, directory perhaps not synced | blank segment alone | syncs the directory, goes on in it; all directories above were synced before |
 //! | R1 new segment as `.new` | a half made file | removes it |
 //! | R2 new segment renamed, directory synced | blank segment behind an unsealed one | removes the blank one, goes on in the old one |
 //! | R3 old segment sealed "rotated" | the new one must exist | goes on in the new one; as long as that is blank, writes the seal again and syncs it |

@@ -74,9 +74,6 @@ pub(crate) struct Read<'a> {
     kept_next: u64,
 }
 
-/// A log begins with it.
-const FIRST: SegmentId = SegmentId::Log(1);
-
 /// The segment that goes on, not opened for writing yet.
 pub(crate) enum Active {
     Fresh(Preamble),
@@ -166,20 +163,11 @@ impl<'a> Start<'a> {
             return Err(OpenError::Missing { path: self.paths.segments.clone(), what });
         }
         let (spool, salt) = (self.disk.salt(), self.disk.salt());
-        Ok((Active::Fresh(Preamble { spool, id: FIRST, first: 1, salt }), 1))
+        Ok((Active::Fresh(Preamble { spool, id: SegmentId::Log(1), first: 1, salt }), 1))
     }
 
     /// Replays the log.
     fn read_log(&mut self, mut scans: Vec<Scan>) -> Result<(Active, u64), OpenError> {
-        if let [only] = scans.as_slice()
-            && only.is_blank()
-            && only.preamble.id == FIRST
-            && self.as_of == 0
-        {
-            // A start was interrupted. Nobody knows whether its name is durable, so it is made anew.
-            let preamble = Preamble { salt: self.disk.salt(), ..only.preamble };
-            return Ok((Active::Fresh(preamble), preamble.first));
-        }
         // A crash between making a segment and sealing the one before leaves a blank one behind an unsealed one. Only
         // then may the last but one be torn; if it turns out to be sealed, the blank one is simply the active one.
         let blank = scans.pop_if(|last| last.is_blank() && last.preamble.id.sequence() > self.oldest);
