@@ -1,4 +1,7 @@
 //! Where sinks lie: a walk over the folders that reads names and stamps, never contents.
+//!
+//! Links are followed inside of the root: operators point to one file from many tenants' folders, or exchange a version by
+//! a link. One that leads out of the root is refused, so that a tenant who may write into its folder reads no file of others.
 
 use std::collections::BTreeMap;
 use std::fs::{DirEntry, Metadata};
@@ -33,8 +36,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// A folder that is no tenant's.
-    fn odd(path: PathBuf) -> Self {
-        let problem = format!("the folder's name is no tenant's: `operator`, or not {NAME_EXPECTED}");
+    fn odd(path: PathBuf, problem: String) -> Self {
         Self {
             owner: Owner::Tenant,
             tenant: None,
@@ -67,17 +69,30 @@ impl Stamp {
 /// All places under the root, by the installation's id.
 pub(crate) fn find(root: &Path) -> Result<BTreeMap<Arc<str>, Place>, LoadError> {
     let mut places = BTreeMap::new();
-    folder(&root.join("operator"), None, &mut places)?;
+    // The root itself may be a link.
+    let inside = match root.canonicalize() {
+        Ok(real) => Inside(real),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(places),
+        Err(error) => return Err(LoadError::Unreadable(format!("{}: {error}", root.display()))),
+    };
+    folder((&root.join("operator"), &inside), None, &mut places)?;
     for entry in entries(&root.join("tenants"))? {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with('.') || !entry.path().is_dir() {
             continue;
         }
         // `operator/` is the prefix of the operator's own ids.
-        if is_name(&name) && name != "operator" {
-            folder(&entry.path(), Some(&name.into()), &mut places)?;
+        let problem = if !is_name(&name) || name == "operator" {
+            Some(format!("the folder's name is no tenant's: `operator`, or not {NAME_EXPECTED}"))
         } else {
-            places.insert(format!("tenants/{}", name.escape_debug()).into(), Place::odd(entry.path()));
+            inside.problem(&entry.path())
+        };
+        match problem {
+            None => folder((&entry.path(), &inside), Some(&name.into()), &mut places)?,
+            Some(problem) => {
+                let id = format!("tenants/{}", name.escape_debug());
+                places.insert(id.into(), Place::odd(entry.path(), problem));
+            }
         }
     }
     if places.len() > SINKS_MAX {
@@ -86,8 +101,29 @@ pub(crate) fn find(root: &Path) -> Result<BTreeMap<Arc<str>, Place>, LoadError> 
     Ok(places)
 }
 
+/// The root, without links on the way to it.
+struct Inside(PathBuf);
+
+impl Inside {
+    /// Why a file or folder can't be used, if it is a link that leads out of the root.
+    fn problem(&self, path: &Path) -> Option<String> {
+        if !path.is_symlink() {
+            return None;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        match path.canonicalize() {
+            Ok(real) if real.starts_with(&self.0) => None,
+            Ok(_) => Some(format!(
+                "`{}` is a link out of the sinks folder: put a copy there, or link to a file inside of it",
+                name.escape_debug()
+            )),
+            Err(error) => Some(format!("`{}` is a link that leads nowhere: {error}", name.escape_debug())),
+        }
+    }
+}
+
 fn folder(
-    path: &Path,
+    (path, inside): (&Path, &Inside),
     tenant: Option<&Arc<str>>,
     places: &mut BTreeMap<Arc<str>, Place>,
 ) -> Result<(), LoadError> {
@@ -112,6 +148,7 @@ fn folder(
         let component = path.join(format!("{name}.wasm"));
         let installation = Some(path.join(format!("{name}.install.toml"))).filter(|file| file.is_file());
         let files = [Some(&component), manifest.as_ref(), installation.as_ref()];
+        problem = problem.or_else(|| files.iter().flatten().find_map(|file| inside.problem(file)));
         let stamps = files.map(|file| file.and_then(|file| file.metadata().ok()).as_ref().map(Stamp::of));
         let owner = if tenant.is_some() { Owner::Tenant } else { Owner::Operator };
         let id = format!("{}/{name}", tenant.map_or("operator", |tenant| tenant));

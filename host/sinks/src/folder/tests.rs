@@ -260,3 +260,28 @@ async fn a_folder_that_cannot_be_read_drops_nothing() {
     std::fs::rename(&moved, &root).unwrap();
     assert_eq!(scene.running(None), ["operator/a/on-transaction-end"]);
 }
+
+#[tokio::test]
+async fn a_link_is_followed_inside_of_the_root_and_not_out_of_it() {
+    use std::os::unix::fs::symlink;
+    let scene = Scene::new();
+    let outside = TempDir::new().unwrap();
+    std::fs::write(outside.path().join("far.wasm"), sink(&[EVENT], "far")).unwrap();
+    scene.put("shared/tag.wasm", sink(&[EVENT], "tag"));
+    scene.put("tenants/acme/.keep", "");
+    let at = |path: &str| scene.root.path().join(path);
+    symlink("../../shared/tag.wasm", at("tenants/acme/tag.wasm")).unwrap();
+    symlink("acme", at("tenants/sister")).unwrap();
+    scene.scan(&[("acme/tag", LoadChange::Loaded), ("sister/tag", LoadChange::Loaded)]).await;
+    symlink(outside.path().join("far.wasm"), at("tenants/acme/far.wasm")).unwrap();
+    scene.remove("tenants/sister");
+    let report = scene.folder.scan().await;
+    let told = format!("{:?}", report.lines.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert!(told.contains("`far.wasm` is a link out of the sinks folder"), "{told}");
+    scene.remove("tenants/acme/far.wasm");
+    scene.folder.scan().await;
+    symlink(outside.path(), at("tenants/beyond")).unwrap();
+    scene.complaint("`beyond` is a link out of the sinks folder").await;
+    assert_eq!(scene.running(Some("acme")).len(), 1, "what was good goes on");
+    assert!(scene.running(Some("beyond")).is_empty());
+}
