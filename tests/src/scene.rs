@@ -5,7 +5,7 @@ use toml::{Table, Value};
 
 /// Events that the guest `script` exports and that can be bound: those without a script are switched off, so that a
 /// dialogue is about what it says.
-const SCRIPTED: [&str; 14] = [
+const SCRIPTED: [&str; 15] = [
     "on-connect",
     "on-helo",
     "on-mail-from",
@@ -14,6 +14,7 @@ const SCRIPTED: [&str; 14] = [
     "on-end-of-data",
     "on-inbound-command",
     "on-reply",
+    "on-violation",
     "on-rejected",
     "on-transaction-end",
     "on-disconnect",

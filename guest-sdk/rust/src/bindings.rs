@@ -40,6 +40,7 @@ events! {
     on_end_of_data: "sluice:sdk/on-end-of-data" shares { "sluice:sink/types@0.1.0" = types }
     on_inbound_command: "sluice:sdk/on-inbound-command" shares { "sluice:sink/types@0.1.0" = types }
     on_reply: "sluice:sdk/on-reply" shares { "sluice:sink/types@0.1.0" = types }
+    on_violation: "sluice:sdk/on-violation" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/notice@0.1.0" = notice }
     on_rejected: "sluice:sdk/on-rejected" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/notice@0.1.0" = notice }
     on_transaction_end: "sluice:sdk/on-transaction-end" shares { "sluice:sink/types@0.1.0" = types }
     on_disconnect: "sluice:sdk/on-disconnect" shares { "sluice:sink/types@0.1.0" = types }

@@ -77,7 +77,6 @@ impl HeaderIndex {
     pub(crate) fn until(bytes: &[u8], extent: Extent, stops: impl Fn(&[u8]) -> bool) -> Self {
         let mut index = Self::default();
         let mut position = 0;
-        let mut follows_field = false;
         loop {
             index.end = position;
             index.body = position;
@@ -103,7 +102,7 @@ impl HeaderIndex {
                 break;
             }
             if line.first().is_some_and(|byte| is_white(*byte)) {
-                match index.fields.last_mut().filter(|_| follows_field) {
+                match index.fields.last_mut().filter(|field| field.end == position) {
                     Some(field) => {
                         field.value_end = position + line.len();
                         field.end = line_end;
@@ -115,7 +114,6 @@ impl HeaderIndex {
                     index.bound = Some(HeaderBound::Fields);
                     break;
                 }
-                follows_field = true;
                 index.fields.push(FieldSpan {
                     start: position,
                     name_end: position + name_end,
@@ -124,7 +122,6 @@ impl HeaderIndex {
                     end: line_end,
                 });
             } else {
-                follows_field = false;
                 index.has_other_lines = Lines::SomeOther;
             }
             position = line_end;

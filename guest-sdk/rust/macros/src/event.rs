@@ -108,6 +108,10 @@ pub(crate) fn on_reply() -> Event {
     Event { verbs: Verbs::Listed, ..event("on_reply", vec![text("verb"), reply()], returns) }
 }
 
+pub(crate) fn on_violation() -> Event {
+    event("on_violation", vec![text("kind"), text("detail")], quote!(::sluice_sdk::on_violation::Action))
+}
+
 pub(crate) fn on_rejected() -> Event {
     event("on_rejected", vec![text("verb"), text("by"), reply()], quote!(::sluice_sdk::on_rejected::Action))
 }

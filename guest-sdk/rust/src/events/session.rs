@@ -92,6 +92,25 @@ pub mod on_reply {
     pub use crate::bindings::on_reply::exports::sluice::sink::on_reply::Guest;
 }
 
+/// The client broke the protocol or a limit; `kind` says how: early-talker, bare-line-feed, too-many-errors and so on. May
+/// close the session.
+///
+/// ```
+/// use sluice_sdk::on_violation::Action;
+///
+/// #[sluice_sdk::on_violation]
+/// fn no_early_talkers(kind: &str, _detail: &str) -> Action {
+///     if kind == "early-talker" { Action::Disconnect } else { Action::Continue }
+/// }
+/// ```
+pub mod on_violation {
+    pub use crate::bindings::contract::sluice::sink::notice::Action;
+    #[doc(hidden)]
+    pub use crate::bindings::on_violation as bindings;
+    #[doc(hidden)]
+    pub use crate::bindings::on_violation::exports::sluice::sink::on_violation::Guest;
+}
+
 /// A command was refused, by the host or by an installation (`by`). May close the session.
 ///
 /// ```

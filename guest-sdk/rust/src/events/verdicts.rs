@@ -67,31 +67,43 @@ impl on_connect::Verdict {
     }
 }
 
+/// The cases that carry a word for log and metrics.
+macro_rules! words {
+    ($($verdict:ty { $($(#[$docs:meta])* $name:ident $case:ident)* })*) => {$(
+        impl $verdict {$(
+            $(#[$docs])*
+            #[must_use]
+            pub fn $name(reason: &str) -> Self {
+                Self::$case(reason.to_owned())
+            }
+        )*}
+    )*};
+}
+
+words! {
+    on_rcpt_to::Verdict {
+        /// 250, and nothing is kept for this recipient.
+        discard Discard
+    }
+    on_end_of_data::Verdict {
+        /// 250, and nothing is kept.
+        discard Discard
+        /// 250, and the message waits for an operator.
+        quarantine Quarantine
+    }
+    stage::Verdict {
+        /// The message ends here, without a DSN.
+        discard Discard
+        /// The message waits for an operator.
+        quarantine Quarantine
+    }
+}
+
 impl on_rcpt_to::Verdict {
     /// These instead, at least one.
     #[must_use]
     pub fn rewrite(recipients: impl IntoIterator<Item = Address>) -> Self {
         Self::Rewrite(recipients.into_iter().collect())
-    }
-
-    /// 250, and nothing is kept for this recipient.
-    #[must_use]
-    pub fn discard(reason: &str) -> Self {
-        Self::Discard(reason.to_owned())
-    }
-}
-
-impl on_end_of_data::Verdict {
-    /// 250, and nothing is kept.
-    #[must_use]
-    pub fn discard(reason: &str) -> Self {
-        Self::Discard(reason.to_owned())
-    }
-
-    /// 250, and the message waits for an operator.
-    #[must_use]
-    pub fn quarantine(reason: &str) -> Self {
-        Self::Quarantine(reason.to_owned())
     }
 }
 
@@ -105,23 +117,18 @@ impl on_inbound_command::Answer {
     /// Replies, reads one line, and asks again with it and this state.
     #[must_use]
     pub fn ask_line(code: u16, text: &str, state: &[u8]) -> Self {
-        let input = on_inbound_command::Input::Line;
-        Self::More(on_inbound_command::Dialogue {
-            reply: Reply::new(code, text),
-            input,
-            state: state.to_owned(),
-        })
+        Self::ask((code, text), on_inbound_command::Input::Line, state)
     }
 
     /// Replies, reads exactly `count` octets, and asks again with them and this state.
     #[must_use]
     pub fn ask_octets(code: u16, text: &str, count: u32, state: &[u8]) -> Self {
-        let input = on_inbound_command::Input::Octets(count);
-        Self::More(on_inbound_command::Dialogue {
-            reply: Reply::new(code, text),
-            input,
-            state: state.to_owned(),
-        })
+        Self::ask((code, text), on_inbound_command::Input::Octets(count), state)
+    }
+
+    fn ask((code, text): (u16, &str), input: on_inbound_command::Input, state: &[u8]) -> Self {
+        let (reply, state) = (Reply::new(code, text), state.to_owned());
+        Self::More(on_inbound_command::Dialogue { reply, input, state })
     }
 }
 
@@ -142,18 +149,6 @@ impl stage::Verdict {
     #[must_use]
     pub fn wait_with(seconds: u32, reason: &str, state: &[u8]) -> Self {
         Self::Defer(stage::Pause { wait: seconds, state: state.to_owned(), reason: reason.to_owned() })
-    }
-
-    /// The message ends here, without a DSN.
-    #[must_use]
-    pub fn discard(reason: &str) -> Self {
-        Self::Discard(reason.to_owned())
-    }
-
-    /// The message waits for an operator.
-    #[must_use]
-    pub fn quarantine(reason: &str) -> Self {
-        Self::Quarantine(reason.to_owned())
     }
 
     /// A failure with a word of the sink's own for log and metrics; other verdicts stay as they are.

@@ -49,6 +49,14 @@ pub(crate) fn act(word: &str, rest: &str) -> Result<(), Wrong> {
             log::info(rest);
             Ok(())
         }
+        _ => return act_outside_of_the_content(word, rest),
+    };
+    done.map_err(|error| format!("{word}: {error:?}"))
+}
+
+/// What is about the envelope or the session.
+fn act_outside_of_the_content(word: &str, rest: &str) -> Result<(), Wrong> {
+    let done = match word {
         "offer" => ehlo::offer(rest, None),
         "hide" => ehlo::hide(rest),
         "offer-parameter" => {

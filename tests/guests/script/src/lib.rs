@@ -12,7 +12,7 @@ use say::Said;
 use sluice_sdk::on_disconnect::Totals;
 use sluice_sdk::{
     Address, Parameter, Reply, ReversePath, event, log, on_connect, on_data, on_end_of_data,
-    on_inbound_command, on_post_categorize, on_rcpt_to, on_rejected, settings,
+    on_inbound_command, on_post_categorize, on_rcpt_to, on_rejected, on_violation, settings,
 };
 
 /// What is wrong with a script; a fault of the call.
@@ -127,13 +127,14 @@ fn reply(verb: &str, reply: &Reply) -> Result<Option<Reply>, Wrong> {
     })
 }
 
+#[sluice_sdk::on_violation]
+fn violation(kind: &str, detail: &str) -> Result<on_violation::Action, Wrong> {
+    notice(run("on-violation", kind, &[("kind", kind), ("detail", detail)])?)
+}
+
 #[sluice_sdk::on_rejected]
 fn rejected(verb: &str, by: &str, reply: &Reply) -> Result<on_rejected::Action, Wrong> {
-    Ok(match run("on-rejected", verb, &[("by", by), ("reply", &reply.to_string())])? {
-        Said::Continue => on_rejected::Action::Continue,
-        Said::Disconnect(_) => on_rejected::Action::Disconnect,
-        other => return Err(other.out_of_place()),
-    })
+    notice(run("on-rejected", verb, &[("by", by), ("reply", &reply.to_string())])?)
 }
 
 #[sluice_sdk::on_transaction_end]
@@ -169,6 +170,15 @@ fn gate(said: Said) -> Result<on_data::Verdict, Wrong> {
         Said::Defer(refusal) => Verdict::Defer(refusal),
         Said::Reject(refusal) => Verdict::Reject(refusal),
         Said::Disconnect(reply) => Verdict::Disconnect(reply),
+        other => return Err(other.out_of_place()),
+    })
+}
+
+fn notice(said: Said) -> Result<on_rejected::Action, Wrong> {
+    use on_rejected::Action;
+    Ok(match said {
+        Said::Continue => Action::Continue,
+        Said::Disconnect(_) => Action::Disconnect,
         other => return Err(other.out_of_place()),
     })
 }
