@@ -9,7 +9,7 @@ use crate::deliver::path::Pattern;
 use crate::tenants::OPERATOR;
 
 /// Tenant names become folder names and log fields, so they are kept short and plain.
-const TENANT_NAME_BYTES_MAX: usize = 64;
+pub(super) const TENANT_NAME_BYTES_MAX: usize = 64;
 
 /// All that is wrong: the key, and a sentence.
 #[must_use]

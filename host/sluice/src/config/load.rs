@@ -146,6 +146,7 @@ fn place(text: &str, offset: usize) -> Place {
 #[cfg(test)]
 mod tests {
     use super::parse;
+    use crate::config::judge::TENANT_NAME_BYTES_MAX;
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
@@ -191,6 +192,16 @@ mod tests {
             "[tenants.operator]\ndomains = [\"x.example\"]\n",
             "line 1, column 10: tenants.operator: this name is the server's own.",
         );
+    }
+
+    #[test]
+    fn a_tenants_name_is_a_short_and_plain_folder() {
+        let named = |name: &str| parse(&format!("[tenants.{name}]\ndomains = [\"x.example\"]\n"));
+        named(&"a".repeat(TENANT_NAME_BYTES_MAX)).unwrap();
+        for name in ["a".repeat(TENANT_NAME_BYTES_MAX + 1), "\"a.b\"".to_owned(), "\"a/b\"".to_owned()] {
+            let told = named(&name).unwrap_err().to_string();
+            assert!(told.contains("a tenant's name is 1 to 64 of a-z, 0-9, - and _."), "{told}");
+        }
     }
 
     #[test]

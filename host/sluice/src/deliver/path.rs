@@ -109,7 +109,7 @@ mod tests {
 
     use smtp::Mailbox;
 
-    use super::Pattern;
+    use super::{NAME_BYTES_MAX, Pattern};
 
     #[track_caller]
     fn check(address: &str, expected: &str) {
@@ -133,6 +133,17 @@ mod tests {
         check("\"../../etc\"@a.example", "t/a.example/%2E.%2F..%2Fetc");
         check("\"..\"@a.example", "t/a.example/%2E.");
         check("\"a%2Fb\"@a.example", "t/a.example/a%252fb");
+    }
+
+    #[test]
+    fn a_name_that_no_file_system_takes_is_no_folder() {
+        let pattern = Pattern::parse("{domain}/{local}").unwrap();
+        // A byte that is escaped takes three.
+        let folder = |letters: usize| {
+            pattern.folder("t", &Mailbox::parse(&format!("\"{} \"@a.example", "a".repeat(letters))).unwrap())
+        };
+        assert!(folder(NAME_BYTES_MAX - 3).is_some());
+        assert_eq!(folder(NAME_BYTES_MAX - 2), None);
     }
 
     #[test]
