@@ -12,6 +12,7 @@ mod foreign;
 mod kill;
 mod limits;
 mod memory;
+mod operator;
 mod patience;
 mod recipients;
 mod reload;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use sluice::{Observation, Running};
+use sluice::{Observation, Operator, Running};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{Receiver, channel};
 
@@ -117,7 +117,7 @@ impl Server {
 
     /// Entries that are on their way.
     fn under_way(&self) -> Result<usize> {
-        let counts = self.running.as_ref().context("stopped already")?.counts();
+        let counts = self.running()?.counts();
         Ok(counts.entries.saturating_sub(counts.quarantined + counts.held + counts.damaged))
     }
 
@@ -126,6 +126,23 @@ impl Server {
         if let Some(running) = &self.running {
             self.runtime.block_on(running.rescan());
         }
+    }
+
+    /// Does what an operator would to single entries.
+    ///
+    /// # Errors
+    /// If the server was stopped.
+    pub fn operate<T>(&self, work: impl AsyncFnOnce(&Operator) -> T) -> Result<T> {
+        let operator = self.running()?.operator();
+        Ok(self.runtime.block_on(work(operator)))
+    }
+
+    /// What runs.
+    ///
+    /// # Errors
+    /// If the server was stopped.
+    pub fn running(&self) -> Result<&Running> {
+        self.running.as_ref().context("stopped already")
     }
 
     /// Waits until the sink was asked, with this outcome.

@@ -26,7 +26,7 @@ use std::time::Duration;
 use anyhow::Context;
 use sinks::{Folder, LoadReport, Sinks, Watch, WatchSettings};
 use smtp::{Domain, Timestamp};
-use spool::{Schedule, Spool};
+use spool::Spool;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
@@ -44,6 +44,7 @@ use shutdown::Shutdown;
 use telemetry::counters::Counters;
 use tenants::Tenants;
 use transport::Transport;
+pub use transport::operator::{Operator, OperatorError};
 
 /// The server, before it runs.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +60,7 @@ pub struct Running {
     watch: Watch,
     listeners: JoinSet<()>,
     transport: JoinSet<()>,
+    operator: Operator,
     drain: Duration,
 }
 
@@ -94,11 +96,13 @@ impl Server {
         }
         let resources = inbound.resources.clone();
         listeners.spawn(resources.watch(inbound.spool.clone(), inbound.shutdown.stopping.clone()));
+        let worker = Arc::new(transport(&config, &inbound, started)?);
+        let operator = Operator::new(Arc::clone(&worker));
         let mut transport = JoinSet::new();
-        transport.spawn(Arc::new(self::transport(&config, &inbound, started)?).run());
+        transport.spawn(worker.run());
         let drain = Duration::from_secs(u64::from(config.shutdown.drain_seconds));
         let counters = Arc::clone(&inbound.counters);
-        Ok(Running { addresses, counters, inbound, watch, listeners, transport, drain })
+        Ok(Running { addresses, counters, inbound, watch, listeners, transport, operator, drain })
     }
 }
 
@@ -138,7 +142,7 @@ fn transport(config: &Config, inbound: &Inbound, started: Timestamp) -> anyhow::
         sinks: inbound.sinks.clone(),
         tenants: Arc::clone(&inbound.tenants),
         maildir: Arc::new(Maildir::new(config.maildir_root(), pattern)),
-        schedule: Schedule::default(),
+        schedule: config.schedule(),
         host_name: Arc::clone(&inbound.host_name),
         counters: Arc::clone(&inbound.counters),
         observer: inbound.observer.clone(),
@@ -153,6 +157,18 @@ impl Running {
     #[must_use]
     pub fn counts(&self) -> spool::Counts {
         self.inbound.spool.counts()
+    }
+
+    /// What operators do to single entries.
+    #[must_use]
+    pub fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// Up to `count` entries behind `after`, in the order of their ids.
+    #[must_use]
+    pub fn entries(&self, after: Option<spool::QueueId>, count: usize) -> Vec<spool::Summary> {
+        self.inbound.spool.list(after, count)
     }
 
     /// Looks at the sinks folder now, without waiting for the watcher; tells what changed.

@@ -69,6 +69,14 @@ impl Change {
         let count = self.metadata.entries.len().saturating_sub(usize::from(subject));
         self.metadata.entries.iter().take(count).map(|entry| entry.id)
     }
+
+    /// The end of an entry of which only the name is known.
+    pub(crate) fn delete(id: QueueId, settings: &Settings) -> Result<Self, CommitError> {
+        let mut plan = Plan::new(Kind::Done);
+        plan.subject = Some(id);
+        plan.done.push(id);
+        plan.finish(settings)
+    }
 }
 
 struct Plan {

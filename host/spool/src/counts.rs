@@ -47,7 +47,7 @@ pub struct Summary {
     pub id: QueueId,
     /// Whose it is.
     pub tenant: Arc<str>,
-    /// When it is due.
+    /// When it is due; of one that is set aside or held, when that ends (the end of time if it doesn't by itself).
     pub due: Timestamp,
     /// Whether it moves.
     pub standing: Standing,

@@ -112,7 +112,7 @@ pub enum EntryState {
     /// Leased when it is due.
     #[default]
     Active,
-    /// Set aside by a sink; never a DSN.
+    /// Set aside by a sink, in front of the next stage; never a DSN (EVENTS, rule 11).
     Quarantined {
         /// The sink's word.
         reason: String,
@@ -121,11 +121,25 @@ pub enum EntryState {
         /// When it is thrown away.
         until: Timestamp,
     },
-    /// Kept by the host or an operator until someone looks, such as after the fifth fault of one binding.
+    /// Kept where it stands by the host or an operator until someone looks, such as after the fifth fault of one binding.
     Held {
         /// Why.
         reason: String,
+        /// The binding that it is about, if it is about one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        binding: Option<String>,
+        /// When to remind the operators of it; absent where it is not to be remembered by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
+}
+
+impl EntryState {
+    /// Held for a reason that is no binding's, and nobody reminded.
+    #[must_use]
+    pub fn held(reason: impl Into<String>) -> Self {
+        Self::Held { reason: reason.into(), binding: None, until: None }
+    }
 }
 
 /// A message that is to be accepted.
@@ -270,6 +284,15 @@ pub struct Done {
 }
 
 impl Entry {
+    /// When something is to be done about it: the next attempt, or the end of its quarantine or hold.
+    pub(crate) fn turn_comes(&self) -> Timestamp {
+        match &self.state {
+            EntryState::Active => self.due,
+            EntryState::Quarantined { until, .. } => *until,
+            EntryState::Held { until, .. } => until.unwrap_or(Timestamp(u64::MAX)),
+        }
+    }
+
     /// The next state after a stage, except for content and outbox.
     pub(crate) fn staged(&self, stage: &Stage) -> Self {
         Self {

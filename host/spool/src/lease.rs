@@ -4,19 +4,26 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, QueueId};
 use crate::shared::Shared;
 
 /// An entry that nobody else gets. It reads as the [`Entry`]; dropping it gives the entry back to the queue, due as its
 /// newest record says. After `record_done` nothing is left to give back.
 pub struct Lease {
-    shared: Arc<Shared>,
+    #[expect(dead_code, reason = "held for what its drop does")]
+    taken: Taken,
     entry: Arc<Entry>,
+}
+
+/// An entry that was taken from the queue, read or not; it goes back when this is dropped.
+pub(crate) struct Taken {
+    shared: Arc<Shared>,
+    id: QueueId,
 }
 
 impl Lease {
     pub(crate) fn new(shared: Arc<Shared>, entry: Arc<Entry>) -> Self {
-        Self { shared, entry }
+        Self { taken: Taken::new(shared, entry.id), entry }
     }
 
     /// The entry, to keep beyond the lease.
@@ -30,6 +37,12 @@ impl Lease {
     }
 }
 
+impl Taken {
+    pub(crate) fn new(shared: Arc<Shared>, id: QueueId) -> Self {
+        Self { shared, id }
+    }
+}
+
 impl Deref for Lease {
     type Target = Entry;
 
@@ -38,9 +51,9 @@ impl Deref for Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for Taken {
     fn drop(&mut self) {
-        self.shared.queue().release(self.entry.id);
+        self.shared.queue().release(self.id);
         self.shared.changed.notify_waiters();
     }
 }

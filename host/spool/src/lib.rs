@@ -111,6 +111,6 @@ pub use lease::Lease;
 pub use recovery::{Recovery, Torn};
 pub use schedule::Schedule;
 pub use settings::Settings;
-pub use spool::Spool;
+pub use spool::{Deleted, Spool};
 pub use stage::{Position, Resume, StageName, StagePointer, Tier};
 pub use verify::{Report, Unreadable, verify};

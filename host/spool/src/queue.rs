@@ -91,7 +91,7 @@ impl Queue {
         let freed = self.remove(entry.id);
         self.needs.begin_newest(number);
         let slot = Slot {
-            due: entry.due,
+            due: entry.turn_comes(),
             base: number,
             needed,
             cached: None,
@@ -273,13 +273,16 @@ impl Queue {
     pub(crate) fn list(&self, after: Option<QueueId>, count: usize) -> Vec<Summary> {
         use std::ops::Bound::{Excluded, Unbounded};
         let from = after.map_or(Unbounded, Excluded);
-        let summary = |(id, slot): (&QueueId, &Slot)| Summary {
-            id: *id,
-            tenant: self.tenants.name(slot.tenant),
-            due: slot.due,
-            standing: slot.standing(),
-        };
-        self.entries.range((from, Unbounded)).take(count).map(summary).collect()
+        self.entries.range((from, Unbounded)).take(count).map(|(id, slot)| self.line(*id, slot)).collect()
+    }
+
+    /// One entry.
+    pub(crate) fn summary(&self, id: QueueId) -> Option<Summary> {
+        self.entries.get(&id).map(|slot| self.line(id, slot))
+    }
+
+    fn line(&self, id: QueueId, slot: &Slot) -> Summary {
+        Summary { id, tenant: self.tenants.name(slot.tenant), due: slot.due, standing: slot.standing() }
     }
 
     /// Entries of a tenant.

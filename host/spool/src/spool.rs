@@ -19,7 +19,7 @@ use crate::counts::{Counts, Summary};
 use crate::disk::{Disk, Space, SystemDisk};
 use crate::entry::{Attempt, Done, Entry, NewEntry, QueueId, Stage};
 use crate::error::{AcceptError, CommitError, OpenError, ReadError, RecordError};
-use crate::lease::Lease;
+use crate::lease::{Lease, Taken};
 use crate::load;
 use crate::recover::{self, Recovered};
 use crate::recovery::Recovery;
@@ -33,6 +33,15 @@ pub struct Spool {
     committer: mpsc::Sender<Message>,
     /// The queue's bytes, in units of [`ROOM_UNIT`].
     room: Arc<Semaphore>,
+}
+
+/// What [`Spool::delete`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// The entry is gone.
+    Yes,
+    /// It is not there, or leased.
+    No,
 }
 
 impl Spool {
@@ -162,6 +171,24 @@ impl Spool {
         self.commit_leased(lease, change).await
     }
 
+    /// Ends an entry without reading it, durably and without a DSN: for operators, and the only way to be rid of one that
+    /// cannot be read back. Nothing is done where it is not there or someone is at work on it.
+    ///
+    /// # Errors
+    /// When nothing was recorded.
+    pub async fn delete(&self, id: QueueId) -> Result<Deleted, RecordError> {
+        if self.poisoned() {
+            return Err(CommitError::Poisoned);
+        }
+        if self.shared.queue().take_entry(id).is_none() {
+            return Ok(Deleted::No);
+        }
+        let _taken = Taken::new(self.shared.clone(), id);
+        let change = Change::delete(id, &self.shared.settings)?;
+        self.commit(change).await?;
+        Ok(Deleted::Yes)
+    }
+
     /// A content for sinks and delivery: whole if it is small, else its header section and the rest on demand. Reads block.
     ///
     /// # Errors
@@ -192,6 +219,12 @@ impl Spool {
     #[must_use]
     pub fn list(&self, after: Option<QueueId>, count: usize) -> Vec<Summary> {
         self.shared.queue().list(after, count)
+    }
+
+    /// One line about an entry, if it is there.
+    #[must_use]
+    pub fn summary(&self, id: QueueId) -> Option<Summary> {
+        self.shared.queue().summary(id)
     }
 
     /// How much is where.

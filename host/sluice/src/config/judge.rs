@@ -106,6 +106,9 @@ fn limits(config: &Config, wrong: &mut Vec<(String, String)>) {
         ("delivery.workers", config.delivery.workers),
         ("delivery.batch_max", config.delivery.batch_max),
         ("delivery.stages_concurrent_max", config.delivery.stages_concurrent_max),
+        ("retry.expiry_hours", config.retry.expiry_hours),
+        ("retry.delay_hours", config.retry.delay_hours),
+        ("retry.waits_minutes", config.retry.waits_minutes.iter().copied().min().unwrap_or(0)),
         ("sinks.concurrent_max", config.sinks.concurrent_max),
     ];
     for (key, value) in at_least_one {

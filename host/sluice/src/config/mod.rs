@@ -12,10 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use ::spool::Schedule;
 use sample::{Shape, Shaped, settings};
 
 settings! {
@@ -37,6 +39,8 @@ settings! {
         pub spool: Spool = Spool::default(),
         /// Delivery into mailboxes on this machine.
         pub delivery: Delivery = Delivery::default(),
+        /// When a message that could not be delivered is tried again, and when it is given up.
+        pub retry: Retry = Retry::default(),
         /// When to answer 452 4.3.1 instead of taking more mail.
         pub low_resources: LowResources = LowResources::default(),
         /// One line for each outcome.
@@ -125,6 +129,18 @@ settings! {
         pub stages_concurrent_max: u32 = 64,
         /// Maildir folders.
         pub maildir: Maildir = Maildir::default(),
+    }
+}
+
+settings! {
+    /// When a message that could not be delivered is tried again, and when it is given up (RFC 5321 §4.5.4.1).
+    pub struct Retry {
+        /// Minutes after the first failed attempt, after the second, and so on; the last one repeats. Each is stretched or shortened by up to a tenth.
+        pub waits_minutes: Vec<u32> = vec![5, 15, 30, 60, 120, 240],
+        /// Hours until a message is given up. RFC 5321 §4.5.4.1 asks for at least 4 to 5 days.
+        pub expiry_hours: u32 = 120,
+        /// Hours until a message that is still here counts as delayed.
+        pub delay_hours: u32 = 4,
     }
 }
 
@@ -315,6 +331,19 @@ impl Config {
         self.sinks.directory.clone().unwrap_or_else(|| self.data_directory.join("sinks"))
     }
 
+    /// The retry schedule of mail that nothing else is said about.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        let hours = |hours| Duration::from_secs(u64::from(hours) * 3600);
+        let minutes = |minutes: &u32| Duration::from_secs(u64::from(*minutes) * 60);
+        Schedule {
+            waits: self.retry.waits_minutes.iter().map(minutes).collect(),
+            expiry: hours(self.retry.expiry_hours),
+            delay_age: hours(self.retry.delay_hours),
+            ..Schedule::default()
+        }
+    }
+
     /// The folder that holds all Maildir mailboxes.
     #[must_use]
     pub fn maildir_root(&self) -> PathBuf {
@@ -336,6 +365,11 @@ mod tests {
                 Shape::Named { keys: inner, .. } => names(inner, into),
             }
         }
+    }
+
+    #[test]
+    fn the_default_schedule_is_that_of_the_spool() {
+        assert_eq!(Config::default().schedule(), spool::Schedule::default());
     }
 
     #[test]

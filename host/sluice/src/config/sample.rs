@@ -55,7 +55,19 @@ pub trait Section: Serialize + Default {
 macro_rules! shaped_values {
     ($($type:ty),*) => { $(impl Shaped for $type { fn shape() -> Shape { Shape::Value } })* };
 }
-shaped_values!(u8, u32, u64, usize, bool, String, PathBuf, SocketAddr, Vec<String>, BTreeSet<String>);
+shaped_values!(
+    u8,
+    u32,
+    u64,
+    usize,
+    bool,
+    String,
+    PathBuf,
+    SocketAddr,
+    Vec<u32>,
+    Vec<String>,
+    BTreeSet<String>
+);
 
 impl Shaped for Option<String> {
     fn shape() -> Shape {

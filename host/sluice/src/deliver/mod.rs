@@ -13,19 +13,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use message::{ReceivedFacts, TlsDetail};
+use message::{LoadError, ReceivedFacts, TlsDetail};
 use smtp::{Recipient, RecipientState, ReversePath, Timestamp, replies};
 use spool::schedule::{Age, Next};
 use spool::{
-    Attempt, Done, Entry, EntryState, Lease, Outcome, RecordError, Spool, Stage, StageName, StagePointer,
-    StoredContent,
+    Attempt, Done, Entry, EntryState, Lease, Outcome, ReadError, RecordError, Spool, Stage, StageName,
+    StagePointer, StoredContent,
 };
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::Receiver;
 
 use crate::clock;
 use crate::observer::Observation;
-use crate::transport::Transport;
+use crate::transport::{Transport, stages};
 use local::{DeliverError, Delivery, History, Source};
 
 /// Bytes that are read of a large content at one time while it is written out.
@@ -147,6 +147,9 @@ fn trace(host_name: &str, entry: &Entry) -> String {
 
 /// Records what became of an entry's recipients.
 async fn settle(transport: &Arc<Transport>, mut lease: Lease, results: Vec<Tried>) {
+    if let Some(error) = unreadable(transport, &lease, &results).await {
+        return set_aside(transport, lease, results, &error).await;
+    }
     let now = clock::now();
     let mut outcomes = Vec::new();
     let mut again: Option<Timestamp> = None;
@@ -171,6 +174,44 @@ async fn settle(transport: &Arc<Transport>, mut lease: Lease, results: Vec<Tried
     }
 }
 
+/// Whether the content is what kept it from its mailboxes: it is not as it was written, so trying again is of no use.
+async fn unreadable(transport: &Transport, lease: &Lease, results: &[Tried]) -> Option<ReadError> {
+    let of_content = |(_, result): &Tried| match result {
+        Err(DeliverError::Later { error, .. }) => {
+            error.get_ref().is_some_and(|cause| cause.is::<ReadError>() || cause.is::<LoadError>())
+        }
+        Ok(_) | Err(DeliverError::NoSuchFolder) => false,
+    };
+    if !results.iter().any(of_content) {
+        return None;
+    }
+    let (size, mut at) = (lease.content.size(), 0);
+    while at < size {
+        let end = size.min(at.saturating_add(COPY_BYTES));
+        match transport.spool.read(&lease.content, at..end).await {
+            Err(error @ ReadError::Damaged { .. }) => return Some(error),
+            // The disk or a limit of the system: another attempt may do.
+            Err(ReadError::Disk { .. } | ReadError::Gone) => return None,
+            Ok(_) => at = end,
+        }
+    }
+    None
+}
+
+/// Holds an entry of which the content is damaged, with what was delivered of it before.
+async fn set_aside(transport: &Transport, mut lease: Lease, results: Vec<Tried>, error: &ReadError) {
+    tracing::error!(entry = %lease.id, %error, "an entry's content can't be read; it is held");
+    let mut stage = Stage::of(&lease);
+    for (recipient, result) in results {
+        if let Ok(path) = result
+            && let Some(known) = stage.envelope.recipients.iter_mut().find(|known| known.id == recipient.id)
+        {
+            known.state = delivered(transport, &lease, &recipient, path).state;
+        }
+    }
+    stages::hold(transport, &mut lease, (stage, format!("content unreadable: {error}"))).await;
+}
+
 /// Every recipient is finished. Who failed is owed a DSN (RFC 5321 §6.1), which comes with the way out: until then the
 /// entry is held, so that nothing is lost without a word. A null reverse-path is owed nothing.
 async fn finish(transport: &Transport, lease: &mut Lease, outcomes: &[Outcome]) -> Result<(), RecordError> {
@@ -187,7 +228,7 @@ async fn finish(transport: &Transport, lease: &mut Lease, outcomes: &[Outcome]) 
         return transport.spool.record_done(lease, Done::default()).await;
     }
     stage.stage = StagePointer::at(StageName::Deliver);
-    stage.state = EntryState::Held { reason: "failed: no DSN yet".to_owned() };
+    stage.state = EntryState::held("failed: no DSN yet");
     transport.spool.record_stage(lease, stage).await
 }
 
@@ -214,6 +255,7 @@ fn undelivered(
         arrived: entry.arrived,
         expires: entry.envelope.expires,
         attempts: recipient.attempts.saturating_add(1),
+        due: entry.due,
     };
     let next = match error {
         DeliverError::Later { .. } => transport.schedule.next(&age, now),
@@ -222,6 +264,9 @@ fn undelivered(
     match next {
         Next::Attempt(at) => {
             transport.counters.delivery_deferred.count();
+            if transport.schedule.tells_delay(&age, now) {
+                tracing::warn!(entry = %entry.id, recipient = %recipient.address, "delayed");
+            }
             tracing::warn!(
                 entry = %entry.id, recipient = %recipient.address, %error, attempt = age.attempts, due = at.0,
                 "delivery deferred"

@@ -74,7 +74,7 @@ async fn divide(transport: &Transport, lease: &mut Lease) -> Result<Then, Commit
             recipient.last_reply = Some(replies::RELAY_REFUSED);
         }
         let mut entry = child(lease, unreachable, lease.content.whole());
-        entry.state = EntryState::Held { reason: "failed: no way to that domain from here".to_owned() };
+        entry.state = EntryState::held("failed: no way to that domain from here");
         stage.outbox.push(entry);
     }
     let left = stage.envelope.recipients.iter().any(is_open);

@@ -11,6 +11,7 @@ use spool::{
 
 use super::Transport;
 use super::fates::{self, Parts};
+use super::keep;
 use crate::clock;
 use crate::inbound::accept::QUARANTINE;
 use crate::observer::Observation;
@@ -58,7 +59,8 @@ pub(super) async fn commit(
         StageVerdict::Hold { reason, deferral } => {
             let pointer = stored::resume_at(change.stage, &deferral, now);
             let mut stage = change.stage(transport, lease, (pointer, now));
-            stage.state = EntryState::Held { reason: reason.clone() };
+            let (binding, until) = (Some(change.by.to_owned()), Some(now + keep::REMINDER));
+            stage.state = EntryState::Held { reason: reason.clone(), binding, until };
             record(transport, lease, stage).await?;
             transport.settled(lease, "held", (&reason, change.by));
             Ok(Then::Rest)
@@ -116,7 +118,7 @@ pub(super) async fn fail_all(
         recipient.state = RecipientState::Failed;
         recipient.last_reply.clone_from(&refusal.reply);
     }
-    stage.state = EntryState::Held { reason: format!("failed: {reason}") };
+    stage.state = EntryState::held(format!("failed: {reason}"));
     stage.outbox = outbox;
     transport.spool.record_stage(lease, stage).await
 }

@@ -82,7 +82,7 @@ fn entry(
                 return None;
             }
             let mut entry = (parts.as_it_is)(recipients);
-            entry.state = EntryState::Held { reason: "failed: rejected by a sink".to_owned() };
+            entry.state = EntryState::held("failed: rejected by a sink");
             Some(entry)
         }
         Fate::Quarantine(reason) => {

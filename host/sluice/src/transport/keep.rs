@@ -1,26 +1,27 @@
-//! What is set aside is kept for a while and then thrown away (EVENTS, rule 11), so that quarantine does not grow for ever.
+//! What rests does not rest for ever without a word: quarantine ends after its days and is thrown away (EVENTS, rule 11),
+//! and of what is held the operators are reminded until they release, fail or delete it.
 //!
-//! Looks through the queue in memory; the disk is asked only about entries that are old enough by their names. What was
-//! accepted later than its own end would be is never touched, nor is what is held.
+//! Looks through the queue in memory; the disk is asked only about entries whose time has come.
 
 use std::time::Duration;
 
 use smtp::Timestamp;
-use spool::{Done, EntryState, QueueId, Spool, Standing};
+use spool::{Done, EntryState, QueueId, Spool, Stage, Standing, Summary};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::inbound::accept::QUARANTINE;
 
 /// Time between two looks; days are kept, so an hour is soon enough.
 const LOOK_INTERVAL: Duration = Duration::from_hours(1);
 /// Entries that are looked at together.
 const PAGE_ENTRIES: usize = 1_000;
+/// Time after which the operators are reminded of an entry that the host holds, and again each time. A working day.
+pub(super) const REMINDER: Duration = Duration::from_hours(24);
 
 /// Looks at every interval until `stopping`.
 pub(super) async fn run(spool: Spool, stopping: CancellationToken) {
     loop {
-        throw_away(&spool, clock::now()).await;
+        look(&spool, clock::now()).await;
         tokio::select! {
             () = stopping.cancelled() => return,
             () = tokio::time::sleep(LOOK_INTERVAL) => {}
@@ -28,8 +29,8 @@ pub(super) async fn run(spool: Spool, stopping: CancellationToken) {
     }
 }
 
-/// Ends the entries whose quarantine is over.
-async fn throw_away(spool: &Spool, now: Timestamp) {
+/// Deals with the entries whose quarantine or hold is over.
+async fn look(spool: &Spool, now: Timestamp) {
     let mut after = None;
     loop {
         let page = spool.list(after, PAGE_ENTRIES);
@@ -37,21 +38,16 @@ async fn throw_away(spool: &Spool, now: Timestamp) {
         after = Some(last.id);
         // A long queue must not hold the thread.
         tokio::task::yield_now().await;
-        for summary in page {
-            if summary.standing == Standing::Quarantined
-                && may_be_over(summary.id, now)
-                && let Err(error) = end(spool, summary.id, now).await
-            {
-                tracing::error!(entry = %summary.id, %error, "an entry whose quarantine is over was not ended");
+        for summary in page.into_iter().filter(|summary| is_over(summary, now)) {
+            if let Err(error) = end(spool, summary.id, now).await {
+                tracing::error!(entry = %summary.id, %error, "an entry whose time at rest is over was not dealt with");
             }
         }
     }
 }
 
-/// A name tells when it was given, and nothing is set aside before that.
-fn may_be_over(id: QueueId, now: Timestamp) -> bool {
-    let named = Timestamp(u64::try_from(id.number() >> 80).unwrap_or(u64::MAX));
-    named.until(now) >= QUARANTINE
+fn is_over(summary: &Summary, now: Timestamp) -> bool {
+    matches!(summary.standing, Standing::Quarantined | Standing::Held) && summary.due <= now
 }
 
 async fn end(spool: &Spool, id: QueueId, now: Timestamp) -> anyhow::Result<()> {
@@ -59,12 +55,25 @@ async fn end(spool: &Spool, id: QueueId, now: Timestamp) -> anyhow::Result<()> {
     let Some(mut lease) = tokio::task::spawn_blocking(move || reading.lease_entry(id)).await?? else {
         return Ok(());
     };
-    let EntryState::Quarantined { reason, binding, until } = &lease.state else { return Ok(()) };
-    if *until > now {
-        return Ok(());
+    // Looked at again, now that nobody else can change it.
+    match lease.state.clone() {
+        EntryState::Quarantined { reason, binding, until } if until <= now => {
+            let tenant = &lease.tenant;
+            tracing::info!(entry = %id, tenant, reason, by = binding, "thrown away: its quarantine is over");
+            spool.record_done(&mut lease, Done::default()).await?;
+        }
+        EntryState::Held { reason, binding, until: Some(until) } if until <= now => {
+            tracing::error!(
+                entry = %id, tenant = lease.tenant, reason, by = binding,
+                "still held: release it, fail it or delete it"
+            );
+            let until = Some(now + REMINDER);
+            let state = EntryState::Held { reason, binding, until };
+            let stage = Stage { state, ..Stage::of(&lease) };
+            spool.record_stage(&mut lease, stage).await?;
+        }
+        EntryState::Active | EntryState::Quarantined { .. } | EntryState::Held { .. } => {}
     }
-    tracing::info!(entry = %id, tenant = lease.tenant, reason, by = binding, "thrown away: its quarantine is over");
-    spool.record_done(&mut lease, Done::default()).await?;
     Ok(())
 }
 
@@ -76,7 +85,8 @@ mod tests {
         StagePointer, Variables,
     };
 
-    use super::{QUARANTINE, throw_away};
+    use super::{REMINDER, look};
+    use crate::inbound::accept::QUARANTINE;
 
     const ARRIVED: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -100,27 +110,43 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn quarantine_ends_and_nothing_else_is_thrown_away() {
+    async fn spool_of(entries: Vec<NewEntry>) -> (tempfile::TempDir, Spool) {
         let folder = tempfile::tempdir().unwrap();
         let (spool, _) = Spool::open(Settings::new(folder.path())).await.unwrap();
+        spool.accept(entries).await.unwrap();
+        (folder, spool)
+    }
+
+    #[tokio::test]
+    async fn quarantine_ends_and_nothing_else_is_thrown_away() {
         let aside =
             |until| EntryState::Quarantined { reason: "x".to_owned(), binding: "y".to_owned(), until };
         let until = ARRIVED + QUARANTINE;
-        spool
-            .accept(vec![
-                entry(1, aside(until)),
-                entry(2, aside(until + QUARANTINE)),
-                entry(3, EntryState::Held { reason: "x".to_owned() }),
-                entry(4, EntryState::Active),
-            ])
-            .await
-            .unwrap();
-        throw_away(&spool, Timestamp(until.0 - 1)).await;
+        let (_folder, spool) = spool_of(vec![
+            entry(1, aside(until)),
+            entry(2, aside(until + QUARANTINE)),
+            entry(3, EntryState::held("x")),
+            entry(4, EntryState::Active),
+        ])
+        .await;
+        look(&spool, Timestamp(until.0 - 1)).await;
         assert_eq!(spool.counts().entries, 4);
-        throw_away(&spool, until).await;
+        look(&spool, until).await;
         let left: Vec<u128> = spool.list(None, 9).iter().map(|left| left.id.number() & 0xff).collect();
         assert_eq!(left, [2, 3, 4]);
+        spool.close().await;
+    }
+
+    #[tokio::test]
+    async fn operators_are_reminded_of_what_is_held_until_they_do_something() {
+        let held = |until| EntryState::Held { reason: "x".to_owned(), binding: Some("y".to_owned()), until };
+        let (_folder, spool) = spool_of(vec![entry(1, held(Some(ARRIVED))), entry(2, held(None))]).await;
+        let state = |number| spool.entry(QueueId::new(ARRIVED, number)).unwrap().state;
+        look(&spool, ARRIVED).await;
+        assert_eq!(state(1), held(Some(ARRIVED + REMINDER)));
+        look(&spool, Timestamp(ARRIVED.0 + 1)).await;
+        assert_eq!(spool.counts().records, 2, "once for each time");
+        assert_eq!(state(2), held(None));
         spool.close().await;
     }
 }

@@ -8,7 +8,8 @@ mod categorize;
 mod commit;
 mod fates;
 mod keep;
-mod stages;
+pub(crate) mod operator;
+pub(crate) mod stages;
 mod turns;
 
 use std::sync::Arc;

@@ -6,11 +6,13 @@
 use std::sync::Arc;
 
 use sinks::{Event, Outcome, Sinks, Snapshot, Subject, Verdict};
-use spool::{CommitError, Entry, EntryState, Lease, StageName};
+use spool::{CommitError, Entry, EntryState, Lease, Stage, StageName, StagePointer};
 
 use super::Transport;
 use super::categorize;
 use super::commit;
+use super::keep;
+use crate::clock;
 use crate::observer::Observation;
 use crate::stored;
 
@@ -54,11 +56,15 @@ async fn one(
     mut lease: Lease,
     (stage, event): (StageName, &Event),
 ) -> Option<Lease> {
+    let mut here = Stage::of(&lease);
+    if here.stage.stage != stage {
+        here.stage = StagePointer::at(stage).along(here.stage.route.take());
+    }
     let mut subject = match subject(transport, &lease, (stage, event)).await {
         Ok(subject) => subject,
         Err(error) => {
             tracing::error!(entry = %lease.id, %error, "an entry's content can't be read; it rests");
-            hold(transport, lease, "content unreadable").await;
+            hold(transport, &mut lease, (here, format!("content unreadable: {error}"))).await;
             return None;
         }
     };
@@ -75,7 +81,7 @@ async fn one(
         Ok(commit::Then::Rest) => None,
         Err(error @ (CommitError::TooLarge(_) | CommitError::Piece | CommitError::Exists(_))) => {
             tracing::error!(entry = %lease.id, %error, by = outcome.by.word(), "a stage can't be recorded; held");
-            hold(transport, lease, &format!("a stage can't be recorded: {error}")).await;
+            hold(transport, &mut lease, (here, format!("a stage can't be recorded: {error}"))).await;
             None
         }
         Err(error @ (CommitError::Poisoned | CommitError::Full | CommitError::Closed)) => {
@@ -131,11 +137,11 @@ fn tell(transport: &Transport, lease: &Lease, (event, subject): (&Event, &Subjec
     });
 }
 
-/// An entry whose bytes can't be had, or whose next state can't be written, is held: trying again at once would spin.
-async fn hold(transport: &Transport, mut lease: Lease, reason: &str) {
-    let mut stage = spool::Stage::of(&lease);
-    stage.state = EntryState::Held { reason: reason.to_owned() };
-    if let Err(error) = transport.spool.record_stage(&mut lease, stage).await {
+/// An entry whose bytes can't be had, or whose next state can't be written, is held at its stage: trying again at once
+/// would spin. An operator sees the reason, and releases or deletes it.
+pub(crate) async fn hold(transport: &Transport, lease: &mut Lease, (mut stage, reason): (Stage, String)) {
+    stage.state = EntryState::Held { reason, binding: None, until: Some(clock::now() + keep::REMINDER) };
+    if let Err(error) = transport.spool.record_stage(lease, stage).await {
         tracing::error!(entry = %lease.id, %error, "an entry was not held");
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use smtp::Timestamp;
-use spool::{Done, NewEntry, OpenError, Spool};
+use spool::{Deleted, Done, NewEntry, OpenError, Spool, Standing};
 
 use crate::disks::Quick;
 use crate::scene::{NOW, Scene, content, entry, entry_of, id, ids};
@@ -456,4 +456,31 @@ async fn verifying_reads_all_content_names_what_is_damaged_and_changes_nothing()
     assert_eq!(std::fs::read(image.last_segment()).unwrap(), before);
     let (_spool, _) = image.open().await;
     assert!(matches!(spool::verify(image.settings()), Err(OpenError::Locked(_))));
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_back_is_seen_named_and_deleted() {
+    let (image, ends) = three_entries().await;
+    let (spool, _) = image.open().await;
+    change(&image.last_segment(), |bytes| bytes[usize::try_from(ends[0]).unwrap() + 60] ^= 1);
+    assert!(spool.lease_entry(id(2)).is_err());
+    assert_eq!((spool.summary(id(2)).unwrap().standing, spool.counts().damaged), (Standing::Damaged, 1));
+    let why = spool.entry(id(2)).unwrap_err().to_string();
+    assert!(why.ends_with(&format!("a record's metadata is damaged at offset {}", ends[0])), "{why}");
+    assert_eq!(spool.delete(id(2)).await, Ok(Deleted::Yes));
+    assert_eq!(spool.delete(id(2)).await, Ok(Deleted::No));
+    assert_eq!((ids(&spool), spool.counts().damaged), (vec![1, 3], 0));
+    close(spool).await;
+}
+
+#[tokio::test]
+async fn an_entry_that_someone_works_on_is_not_deleted() {
+    let (image, _) = three_entries().await;
+    let (spool, _) = image.open().await;
+    let lease = spool.lease(NOW).unwrap();
+    assert_eq!(spool.delete(lease.id).await, Ok(Deleted::No));
+    let id = lease.id;
+    drop(lease);
+    assert_eq!(spool.delete(id).await, Ok(Deleted::Yes));
+    close(spool).await;
 }

@@ -50,7 +50,7 @@ async fn fill(spool: &Spool) {
     writer.append(vec![b'x'; 3_000].into()).await.unwrap();
     let body = writer.finish().await.unwrap();
     let quarantined = EntryState::Quarantined { reason: "spam".into(), binding: "b1".into(), until: FAR };
-    let held = EntryState::Held { reason: "five faults".into() };
+    let held = EntryState::held("five faults");
     let mut entries = vec![
         vec![first],
         vec![share(2, "one"), share(3, "two")],

@@ -61,7 +61,7 @@ async fn a_lease_outlives_a_record_whose_caller_went_away() {
 async fn a_held_entry_moves_again_when_an_operator_says_so() {
     let scene = Scene::new();
     let (spool, _) = scene.open().await;
-    let state = spool::EntryState::Held { reason: "faults".to_owned() };
+    let state = spool::EntryState::held("faults");
     spool.accept(vec![NewEntry { state, ..entry(1, "a") }]).await.unwrap();
     assert!(spool.lease(NOW).is_none());
     assert_eq!((spool.counts().held, spool.list(None, 1)[0].standing), (1, Standing::Held));

@@ -167,6 +167,6 @@ fn state_of(rest: Rest) -> EntryState {
         Rest::Quarantined => {
             EntryState::Quarantined { reason: "spam".to_owned(), binding: "b".to_owned(), until: NOW }
         }
-        Rest::Held => EntryState::Held { reason: "faults".to_owned() },
+        Rest::Held => EntryState::held("faults"),
     }
 }
