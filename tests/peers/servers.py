@@ -175,6 +175,8 @@ class Haraka(Process):
         }
         for name, text in settings.items():
             (folder / "config" / name).write_text(text + "\n")
+        # Haraka 3.3.4 crashes at its first client without a [message] section.
+        shutil.copy(home / "node_modules/Haraka/config/connection.ini", folder / "config")
         (folder / "plugins/maildir.js").write_text(MAILDIR_JS.replace("MAIL", json.dumps(str(self.mail))))
         self.begin(folder, ["node", home / "node_modules/Haraka/bin/haraka", "-c", folder], cwd=folder)
 
