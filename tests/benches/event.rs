@@ -1,24 +1,25 @@
 //! One event in a fresh instance beside a bare wasmtime call with the same configuration and the same guest; and an event
 //! that nobody binds.
 
+mod bare;
+
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use sinks::bindings::exports::sluice::sink::on_rcpt_to::GuestIndices;
-use sinks::bindings::sluice::sink::types::Address;
-use sinks::engine::{Allocator, config};
+use bare::Bare;
+use mimalloc::MiMalloc;
 use sinks::folder::Folder;
-use sinks::{Budget, Class, Event, EventKind, Limits, Overrides, Sinks, Snapshot, Subject};
+use sinks::{Event, EventKind, Limits, Sinks, Snapshot, Subject};
 use sluice::clock::SystemClock;
 use smtp::{Domain, Facts, Gate, Mailbox};
 use tests::measure::{Measured, Rate, report};
 use tests::scene::Scene;
 use tests::site::Site;
-use wasmtime::component::{Component, InstancePre, Linker, ResourceTable};
-use wasmtime::{Engine, ResourceLimiter, Store};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+/// As the server's binary.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const ROUNDS: usize = 7;
 const EVENTS: u64 = 5000;
@@ -85,66 +86,5 @@ struct Nobody;
 impl sinks::Domains for Nobody {
     fn owns(&self, _tenant: &str, _domain: &Domain) -> bool {
         false
-    }
-}
-
-/// What one would write with wasmtime alone: the guest, its WASI, and nothing of ours.
-struct Bare {
-    engine: Engine,
-    guest: InstancePre<State>,
-    indices: GuestIndices,
-    budget: Budget,
-}
-
-struct State {
-    wasi: WasiCtx,
-    table: ResourceTable,
-    memory_bytes_max: usize,
-}
-
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
-}
-
-impl ResourceLimiter for State {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= self.memory_bytes_max)
-    }
-
-    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(true)
-    }
-}
-
-impl Bare {
-    fn new(limits: &Limits, guest: &Path) -> Result<Self> {
-        let engine = Engine::new(&config(limits, Allocator::Pool))?;
-        let mut linker = Linker::new(&engine);
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        let guest = linker.instantiate_pre(&Component::from_file(&engine, guest)?)?;
-        let indices = GuestIndices::new(&guest)?;
-        Ok(Self { engine, guest, indices, budget: Budget::of(Class::Gate, &Overrides::default()) })
-    }
-
-    async fn calls(&self) -> Result<Rate> {
-        let measured = Measured::start();
-        for _ in 0..EVENTS {
-            let state = State {
-                wasi: WasiCtx::builder().build(),
-                table: ResourceTable::new(),
-                memory_bytes_max: usize::try_from(self.budget.memory_bytes)?,
-            };
-            let mut store = Store::new(&self.engine, state);
-            store.limiter(|state| state);
-            store.set_fuel(self.budget.fuel)?;
-            store.fuel_async_yield_interval(Some(1_000_000))?;
-            let instance = self.guest.instantiate_async(&mut store).await?;
-            let guest = self.indices.load(&mut store, &instance)?;
-            let recipient = Address { local: "bob".to_owned(), domain: "b.example".to_owned() };
-            black_box(guest.call_handle(&mut store, &recipient, &[]).await?);
-        }
-        Ok(measured.rate(EVENTS))
     }
 }

@@ -77,7 +77,7 @@ impl Process {
     ///
     /// # Errors
     /// If the server ends or says nothing like it.
-    pub fn wait_for(&mut self, is_it: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub fn wait_for(&mut self, mut is_it: impl FnMut(&Value) -> bool) -> Result<Value> {
         let mut said = Vec::new();
         loop {
             match self.lines.recv_timeout(LINE_WAIT_MAX) {

@@ -198,6 +198,8 @@ impl Running {
         }
         self.watch.stop().await;
         self.inbound.spool.clone().close().await;
+        let spool::Counts { entries, records, record_bytes, syncs, .. } = self.inbound.spool.counts();
+        tracing::info!(entries, records, record_bytes, syncs, "spool closed");
     }
 }
 
