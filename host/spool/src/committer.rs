@@ -1,6 +1,7 @@
 //! The committer: one thread that makes what concurrent callers want recorded durable, one sync for all of them.
 //!
-//! While a sync runs, callers queue; when it ends, all that queued is the next batch: one gathered write, one fdatasync.
+//! While a sync runs, callers queue; when it ends, all that queued and those who are about to come back ([`crate::company`])
+//! are the next batch: one gathered write, one fdatasync.
 //! Then memory is changed, and only then is anyone answered. The queue is bounded in records and bytes, so callers of a
 //! slow disk wait instead of growing it. A write or sync that fails poisons the log: from then on every answer is
 //! [`CommitError::Poisoned`], because after a failed fsync nobody knows what is on disk. Only a full disk is harmless: what
@@ -10,14 +11,17 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::Thread;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TryRecvError::{Disconnected, Empty};
 use tokio::sync::mpsc::{Permit, Receiver};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
 
 use crate::body::unlink_later;
 use crate::change::Change;
+use crate::company::Company;
 use crate::compact::Cleaning;
 use crate::disk::Lock;
 use crate::entry::{Entry, QueueId};
@@ -51,11 +55,16 @@ pub(crate) type Answer = Result<Subject, CommitError>;
 
 /// Hands a request over. From here on it happens whether or not the caller still waits: the entry is marked, so a lease
 /// that is dropped meanwhile is not given to another before the record is through.
-pub(crate) fn hand_over(shared: &Shared, permit: Permit<'_, Message>, request: Request) {
+pub(crate) fn hand_over(
+    (shared, committer): (&Shared, &Thread),
+    permit: Permit<'_, Message>,
+    request: Request,
+) {
     if let Some(subject) = request.change.subject {
         shared.queue().begin_record(subject);
     }
     permit.send(Message::Commit(Box::new(request)));
+    shared.bell.came(committer);
 }
 
 /// Records that are durable.
@@ -75,6 +84,7 @@ pub(crate) struct Committer {
     pub(crate) next: u64,
     pub(crate) spool: u64,
     pub(crate) cleaning: Cleaning,
+    pub(crate) company: Company,
     pub(crate) runtime: Handle,
     /// Goes with the committer: when nothing more can be written.
     #[expect(dead_code, reason = "held for what its drop does")]
@@ -98,8 +108,11 @@ impl Committer {
                 }
                 Err(Disconnected) => break,
             };
+            self.await_company(&queue);
             let batch = self.gather(first, &mut queue, &mut closing);
+            let (callers, began) = (batch.len(), Instant::now());
             self.commit(batch);
+            self.company.answered(callers, queue.len(), began.elapsed());
             self.tend();
         }
         // A log without it reads as after a crash: the start finds the same.
@@ -109,6 +122,27 @@ impl Committer {
             // Whoever closed may not wait for it.
             let _ = answer.send(());
         }
+    }
+
+    /// Lets those who are about to come back queue behind the first.
+    fn await_company(&mut self, queue: &Receiver<Message>) {
+        let here = || queue.len().saturating_add(1);
+        let before = here();
+        let Some(wait) = self.company.wait(before) else { return };
+        let until = Instant::now() + wait.at_most;
+        loop {
+            let missing = wait.callers.saturating_sub(here());
+            let left = until.saturating_duration_since(Instant::now());
+            if missing == 0 || left.is_zero() {
+                break;
+            }
+            self.shared.bell.set(missing);
+            // Whoever came between the count and the bell did not ring it.
+            if here().saturating_add(missing) == wait.callers {
+                std::thread::park_timeout(left);
+            }
+        }
+        self.company.waited(before, here());
     }
 
     /// All that queued while the last sync ran, up to the size of a batch.

@@ -70,6 +70,7 @@
 mod body;
 mod change;
 mod committer;
+mod company;
 mod compact;
 mod content;
 mod counts;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::body::BodyName;
+use crate::company::Bell;
 use crate::disk::{Disk, DiskFile};
 use crate::entry::{Entry, QueueId};
 use crate::error::ReadError;
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Mutex<Queue>,
     /// Something may be due earlier than whoever waits believes.
     pub(crate) changed: Notify,
+    /// Rung by callers while the committer waits for them.
+    pub(crate) bell: Bell,
     pub(crate) poisoned: AtomicBool,
     pub(crate) tally: Tally,
     /// Segment files that were opened for reading.
@@ -55,6 +58,7 @@ impl Shared {
             disk,
             queue: Mutex::new(queue),
             changed: Notify::new(),
+            bell: Bell::default(),
             poisoned: AtomicBool::new(false),
             tally: Tally::default(),
             files: Mutex::new(HashMap::new()),

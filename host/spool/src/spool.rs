@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::Thread;
 
 use bytes::Bytes;
 use message::{Content, Piece};
@@ -13,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::body::BodyWriter;
 use crate::change::Change;
 use crate::committer::{self, Committer, Message, Request};
+use crate::company::Company;
 use crate::compact::Cleaning;
 use crate::content::{ContentPiece, StoredContent};
 use crate::counts::{Counts, Summary};
@@ -31,6 +33,8 @@ use crate::shared::Shared;
 pub struct Spool {
     shared: Arc<Shared>,
     committer: mpsc::Sender<Message>,
+    /// The committer's, to wake it.
+    thread: Thread,
     /// The queue's bytes, in units of [`ROOM_UNIT`].
     room: Arc<Semaphore>,
 }
@@ -71,12 +75,14 @@ impl Spool {
             next,
             spool,
             cleaning: Cleaning::new(kept_next),
+            company: Company::default(),
             runtime,
             lock,
         };
         let thread = std::thread::Builder::new().name("spool-committer".to_owned());
-        thread.spawn(move || committer.run(receiver)).map_err(OpenError::Thread)?;
-        Ok((Self { shared, committer: sender, room }, recovery))
+        let thread = thread.spawn(move || committer.run(receiver)).map_err(OpenError::Thread)?;
+        let thread = thread.thread().clone();
+        Ok((Self { shared, committer: sender, thread, room }, recovery))
     }
 
     /// Receives a body. Dropped unfinished, or never accepted, it leaves nothing behind.
@@ -280,7 +286,7 @@ impl Spool {
         let room = self.room.clone().acquire_many_owned(units).await.map_err(|_| CommitError::Closed)?;
         let permit = self.committer.reserve().await.map_err(|_| CommitError::Closed)?;
         let (answer, answered) = oneshot::channel();
-        committer::hand_over(&self.shared, permit, Request { change, answer, room });
+        committer::hand_over((&self.shared, &self.thread), permit, Request { change, answer, room });
         answered.await.unwrap_or(Err(CommitError::Closed))
     }
 
