@@ -4,12 +4,17 @@
 //! read through the stack, and the output's buffer goes when it was written. What happens rarely is boxed, so that the
 //! task of a waiting client stays small. Nothing that must finish (the spool write) is raced against the client.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use smtp::{Action, Facts, Notice, Pace, Session, Timestamp};
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -59,7 +64,8 @@ enum Stopping {
 
 /// What ended a wait for the client.
 enum Waited {
-    Readable,
+    /// So many bytes came.
+    Read(io::Result<u64>),
     TimedOut,
     ServerStops,
     ServerEnds,
@@ -137,18 +143,15 @@ impl Connection {
         let waited = self.wait(wait).await;
         self.patience.spend(began.elapsed());
         match waited {
-            Waited::Readable => match read_some(&self.socket, &mut self.session) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-                Err(error) => {
-                    tracing::debug!(session = self.session.facts().session_id, %error, "the client is gone");
-                    self.session.fail();
-                    Ok(())
-                }
-                Ok(bytes) => {
-                    self.patience.earn(bytes, (pace, wait_max));
-                    Ok(())
-                }
-            },
+            Waited::Read(Ok(bytes)) => {
+                self.patience.earn(bytes, (pace, wait_max));
+                Ok(())
+            }
+            Waited::Read(Err(error)) => {
+                tracing::debug!(session = self.session.facts().session_id, %error, "the client is gone");
+                self.session.fail();
+                Ok(())
+            }
             Waited::TimedOut => {
                 self.session.time_out();
                 Ok(())
@@ -162,7 +165,7 @@ impl Connection {
         }
     }
 
-    async fn wait(&self, wait_max: Duration) -> Waited {
+    async fn wait(&mut self, wait_max: Duration) -> Waited {
         let shutdown = &self.inbound.shutdown;
         // A client that never stops sending is always readable, so this is asked first.
         if shutdown.stopping.is_cancelled() {
@@ -175,10 +178,9 @@ impl Connection {
         }
         tokio::select! {
             biased;
-            readable = tokio::time::timeout(wait_max, self.socket.readable()) => match readable {
-                Ok(_) => Waited::Readable,
-                Err(_) => Waited::TimedOut,
-            },
+            read = tokio::time::timeout(wait_max, read_some(&mut self.socket, &mut self.session)) => {
+                read.map_or(Waited::TimedOut, Waited::Read)
+            }
             () = shutdown.stopping.cancelled(), if self.stopping == Stopping::Untold => Waited::ServerStops,
             () = shutdown.ending.cancelled() => Waited::ServerEnds,
         }
@@ -294,15 +296,21 @@ fn refused(reply: smtp::Reply) -> smtp::Decision {
     smtp::Decision { verdict, by: smtp::By::Host }
 }
 
-/// Reads what is there, up to one buffer of the stack; answers how much that was.
-fn read_some(socket: &TcpStream, session: &mut Session) -> io::Result<u64> {
-    let mut buffer = [0; READ_BYTES];
-    let count = socket.try_read(&mut buffer)?;
-    match count {
-        0 => session.receive_end(),
-        count => session.receive(buffer.get(..count).unwrap_or_default()),
-    }
-    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+/// Waits until there is something to read and reads it, up to one buffer; answers how much that was. The buffer stands on
+/// the stack of one poll and is not filled beforehand. A buffer that was not filled up tells the runtime that nothing is left,
+/// so the next wait costs no second system call.
+async fn read_some(socket: &mut TcpStream, session: &mut Session) -> io::Result<u64> {
+    poll_fn(|context| {
+        let mut buffer = [const { MaybeUninit::uninit() }; READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut buffer);
+        ready!(Pin::new(&mut *socket).poll_read(context, &mut read))?;
+        match read.filled() {
+            [] => session.receive_end(),
+            bytes => session.receive(bytes),
+        }
+        Poll::Ready(Ok(u64::try_from(read.filled().len()).unwrap_or(u64::MAX)))
+    })
+    .await
 }
 
 /// Reads what came before the banner, without waiting: a client that waits for its turn has sent nothing (RFC 5321 §4.3.1).
