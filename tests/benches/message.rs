@@ -134,7 +134,10 @@ impl Case {
             number("records")? / self.messages as f64,
         )?;
         ensure!(self.process.ended()?.success(), "the server did not end well");
-        ensure!(u64::try_from(self.site.mailbox("bob@b.example")?.len())? == self.messages, "mail is missing");
+        ensure!(
+            u64::try_from(self.site.mailbox("bob@b.example")?.len())? == self.messages,
+            "mail is missing"
+        );
         Ok(())
     }
 }

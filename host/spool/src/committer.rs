@@ -21,8 +21,8 @@ use tokio::time::Instant;
 
 use crate::body::unlink_later;
 use crate::change::Change;
-use crate::company::Company;
 use crate::compact::Cleaning;
+use crate::company::Company;
 use crate::disk::Lock;
 use crate::entry::{Entry, QueueId};
 use crate::error::{CommitError, is_full};
@@ -323,6 +323,8 @@ impl Committer {
         let cache_bytes_max = self.shared.settings.cache_bytes_max;
         let mut subjects = Vec::with_capacity(changes.len());
         let mut freed = Vec::new();
+        // Ends alone make nothing due, so they wake nobody.
+        let may_be_due = changes.iter().any(|change| !change.metadata.entries.is_empty());
         let mut queue = self.shared.queue();
         for ((change, location), number) in changes.into_iter().zip(&stored.locations).zip(stored.first..) {
             let Change { draft, metadata, subject, files } = change;
@@ -345,7 +347,9 @@ impl Committer {
             subjects.push(found);
         }
         drop(queue);
-        self.shared.changed.notify_waiters();
+        if may_be_due {
+            self.shared.changed.notify_waiters();
+        }
         for name in freed {
             unlink_later(self.shared.disk.clone(), self.shared.body_path(name));
         }

@@ -53,8 +53,14 @@ impl Deref for Lease {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.shared.queue().release(self.id);
-        self.shared.changed.notify_waiters();
+        let mut queue = self.shared.queue();
+        queue.release(self.id);
+        let is_there = queue.contains(self.id);
+        drop(queue);
+        // Most leases end with their entry: then there is nothing to wake anyone for.
+        if is_there {
+            self.shared.changed.notify_waiters();
+        }
     }
 }
 

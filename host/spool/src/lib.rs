@@ -70,8 +70,8 @@
 mod body;
 mod change;
 mod committer;
-mod company;
 mod compact;
+mod company;
 mod content;
 mod counts;
 pub mod disk;

@@ -26,8 +26,7 @@ pub(crate) fn report() -> Result<()> {
         "--output".as_ref(),
         table.as_os_str(),
     ];
-    let mut process =
-        Process::start_under(&wrapper, Path::new(env!("CARGO_BIN_EXE_sluice-served")), &site)?;
+    let mut process = Process::start_under(&wrapper, Path::new(env!("CARGO_BIN_EXE_sluice-served")), &site)?;
     send(process.address(), MESSAGES)?;
     delivered(&mut process, SESSIONS * MESSAGES)?;
     process.signal_child("TERM")?;
