@@ -12,6 +12,7 @@ pub mod content;
 pub mod digest;
 pub mod down;
 pub mod draft;
+pub mod dsn;
 mod entity;
 pub mod error;
 mod expressions;

@@ -127,7 +127,7 @@ fn clipped(value: &str) -> &str {
 }
 
 /// RFC 5322 §3.3, in UTC: `Tue, 24 Nov 2026 13:42:07 +0000`.
-fn date(milliseconds: u64) -> String {
+pub(crate) fn date(milliseconds: u64) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
