@@ -113,7 +113,7 @@ impl Plan {
         let metadata = Metadata { done: self.done, entries: self.entries };
         let (body, files): (Vec<Bytes>, _) = self.layout.finish();
         let draft =
-            Draft::new(self.kind, &metadata, body).ok_or(CommitError::TooLarge("record_bytes_max"))?;
+            Draft::of_entries(self.kind, &metadata, body).ok_or(CommitError::TooLarge("record_bytes_max"))?;
         if draft.length() > bytes_max {
             return Err(CommitError::TooLarge("record_bytes_max"));
         }

@@ -26,8 +26,10 @@ use crate::company::Company;
 use crate::disk::Lock;
 use crate::entry::{Entry, QueueId};
 use crate::error::{CommitError, is_full};
+use crate::outline::Outline;
 use crate::record::{Draft, Kind, Seal, SealReason};
 use crate::segment::{FIRST_OFFSET, Location, Preamble, SegmentWriter};
+use crate::settle;
 use crate::shared::Shared;
 
 /// What the committer is asked.
@@ -251,7 +253,7 @@ impl Committer {
         }
         // Only now: a rotation takes a number for its seal.
         let first = self.next;
-        let locations = match self.writer.append(records, first) {
+        let locations = match self.writer.append(records.clone(), first) {
             Ok(locations) => locations,
             Err(error) if is_full(&error) && self.writer.cut().is_ok() => {
                 tracing::warn!(%error, "the spool's disk is full");
@@ -262,6 +264,7 @@ impl Committer {
         if let Err(error) = self.writer.sync(bytes) {
             return Err(self.poison("sync", &error));
         }
+        records.for_each(|draft| self.writer.index.push(draft));
         let count = u64::try_from(locations.len()).unwrap_or(0);
         self.next = self.next.saturating_add(count);
         self.shared.tally.records.fetch_add(count, Ordering::Relaxed);
@@ -288,7 +291,8 @@ impl Committer {
         // Without room for the seal the old segment stays the one that is written to: the blank one is made anew next time.
         self.seal(SealReason::Rotated)?;
         shared.queue().needs.add_segment(preamble.id, preamble.salt);
-        self.writer = writer;
+        let sealed = std::mem::replace(&mut self.writer, writer);
+        settle::index(shared.disk.as_ref(), &shared.paths, sealed.preamble.id, &sealed.index);
         Ok(())
     }
 
@@ -297,7 +301,7 @@ impl Committer {
         if self.shared.is_poisoned() {
             return Err(CommitError::Poisoned);
         }
-        let seal = Draft::new(Kind::Seal, &Seal { why }, Vec::new());
+        let seal = Draft::of_segments(Kind::Seal, &Seal { why });
         let seal = seal.ok_or(CommitError::TooLarge("record_bytes_max"))?;
         match self.writer.append(std::iter::once(&seal), self.next) {
             Ok(_) => {}
@@ -308,6 +312,7 @@ impl Committer {
             Err(error) => return Err(self.poison("seal", &error)),
         }
         self.writer.sync(seal.length()).map_err(|error| self.poison("seal", &error))?;
+        self.writer.index.push(&seal);
         self.next = self.next.saturating_add(1);
         Ok(())
     }
@@ -334,7 +339,7 @@ impl Committer {
             let mut found = None;
             for mut entry in metadata.entries {
                 entry.content.number(number);
-                freed.extend(queue.put(&entry, number, *location));
+                freed.extend(queue.put(&Outline::of(&entry), number, *location));
                 let cost = metadata_cost.saturating_add(entry.content.cached_bytes());
                 let entry = Arc::new(entry);
                 if subject == Some(entry.id) {

@@ -20,6 +20,7 @@ use crate::keep::{Copied, Keep};
 use crate::plan::Plan;
 use crate::record::{Checkpoint, KeptSegment};
 use crate::segment::{SegmentId, SegmentWriter, kept_place};
+use crate::settle;
 
 /// What is under way between batches.
 #[derive(Debug)]
@@ -167,6 +168,7 @@ impl Committer {
             self.poison("sync the segments' directory", &error);
             return;
         }
+        settle::index(shared.disk.as_ref(), &shared.paths, id, &writer.index);
         self.cleaning.next = self.cleaning.next.saturating_add(1);
         let mut queue = shared.queue();
         queue.needs.add_segment(id, writer.preamble.salt);
@@ -196,6 +198,7 @@ impl Committer {
             if let Err(error) = shared.disk.unlink(&path) {
                 tracing::warn!(path = %path.display(), %error, "a segment could not be deleted; the next start will");
             }
+            shared.remove_index(*id);
         }
         if let Err(error) = shared.disk.sync_directory(&shared.paths.segments) {
             self.poison("sync the segments' directory", &error);

@@ -3,7 +3,7 @@
 //! An edit makes new pieces that refer to the old bytes where they are, so it costs its changed bytes alone, and shares and
 //! siblings of one message refer to the same bytes. Leaves out: reading them back ([`crate::load`]).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -88,13 +88,9 @@ impl StoredContent {
         &self.files
     }
 
-    /// The records that must stay for these bytes to stay.
-    pub(crate) fn records(&self) -> BTreeSet<u64> {
-        let number = |piece: &StoredPiece| match piece.place {
-            Place::Record(number) => Some(number),
-            Place::Here | Place::Body(_) => None,
-        };
-        self.pieces.iter().filter_map(number).collect()
+    /// Where its pieces are, in order.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
+        self.pieces.iter().map(|piece| piece.place)
     }
 
     /// Bytes that are still in memory.

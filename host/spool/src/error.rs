@@ -84,14 +84,16 @@ pub enum ReadError {
     Gone,
 }
 
-/// The spool was not opened. Every text is a sentence for an operator; nothing was changed on disk.
+/// The spool was not opened. Every text is a sentence for an operator. Nothing is changed on disk before everything was read
+/// and found good; only [`OpenError::Access`] can come later, when the torn end of the log may be cut off already and files that
+/// nothing needs may be gone. Neither was ever acknowledged or is needed, so the next start goes on from there.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it.
     #[error("{0}: another server is running on this spool; a spool has one server")]
     Locked(PathBuf),
     /// A directory or a file cannot be used as it must.
-    #[error("{path}: cannot {what}: {source}")]
+    #[error("{path}: cannot {what}: {source}; {}", remedy(source))]
     Access {
         /// Which.
         path: PathBuf,
@@ -144,4 +146,16 @@ pub enum OpenError {
     /// The system gave no thread for the committer.
     #[error("cannot start the committer: {0}")]
     Thread(#[source] io::Error),
+}
+
+/// What an operator can do about it.
+fn remedy(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{AlreadyExists, NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    match error.kind() {
+        PermissionDenied => "give it to the user that the server runs as, with the right to read and write",
+        ReadOnlyFilesystem => "mount its file system for writing",
+        AlreadyExists | NotADirectory => "something else has that name: move it away",
+        _ if is_full(error) => "make room on its file system",
+        _ => "look after the disk, then start again",
+    }
 }

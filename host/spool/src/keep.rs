@@ -121,9 +121,8 @@ impl Keep {
     /// Writes what the spool consists of from now on, and makes all of it durable; the name is still to be given.
     pub(crate) fn end(&mut self, checkpoint: &Checkpoint) -> io::Result<()> {
         let too_large = || io::Error::other("a checkpoint that fits no record");
-        let checkpoint = Draft::new(Kind::Checkpoint, checkpoint, Vec::new()).ok_or_else(too_large)?;
-        let seal =
-            Draft::new(Kind::Seal, &Seal { why: SealReason::Kept }, Vec::new()).ok_or_else(too_large)?;
+        let checkpoint = Draft::of_segments(Kind::Checkpoint, checkpoint).ok_or_else(too_large)?;
+        let seal = Draft::of_segments(Kind::Seal, &Seal { why: SealReason::Kept }).ok_or_else(too_large)?;
         self.append(&[checkpoint, seal], self.next)?;
         self.writer.file.sync_data()
     }
@@ -132,6 +131,7 @@ impl Keep {
         let locations = self.writer.append(drafts.iter(), first)?;
         let bytes = drafts.iter().map(Draft::length).sum();
         self.writer.synced = self.writer.synced.saturating_add(bytes);
+        drafts.iter().for_each(|draft| self.writer.index.push(draft));
         Ok(locations)
     }
 
@@ -141,7 +141,7 @@ impl Keep {
         let content = entry.content.moved(|piece| self.place(shared, &entry, piece, &mut body))?;
         let metadata =
             Metadata { done: Vec::new(), entries: vec![Entry { content: content.clone(), ..entry }] };
-        let draft = Draft::new(Kind::Copy, &metadata, body.bytes).ok_or(ReadError::Gone)?;
+        let draft = Draft::of_entries(Kind::Copy, &metadata, body.bytes).ok_or(ReadError::Gone)?;
         // Only now: what a failed copy placed was not written.
         self.placed.extend(body.placed);
         Ok((draft, content))

@@ -5,10 +5,11 @@
 
 use crate::entry::QueueId;
 use crate::error::OpenError;
+use crate::index::Said;
 use crate::listing::Listing;
-use crate::record::{Bits, Checkpoint, Kind, Metadata};
+use crate::record::{Bits, Checkpoint, Kind};
 use crate::recover::Start;
-use crate::scan::{Found, Tail};
+use crate::scan::Tail;
 use crate::segment::{SegmentId, kept_place};
 
 impl Start<'_> {
@@ -55,31 +56,21 @@ impl Start<'_> {
     fn read_kept_segment(&mut self, id: SegmentId, newest: &Bits) -> Result<(), OpenError> {
         self.recovery.segments = self.recovery.segments.saturating_add(1);
         let scan = self.open_segment(id)?;
-        let path = scan.path().clone();
-        self.queue.needs.add_segment(id, scan.preamble.salt);
-        scan.run(Tail::Sealed, |found| {
-            self.replay_kept(&found, newest).map_err(|what| {
-                let (path, offset) = (path.clone(), found.location.offset);
-                OpenError::Damaged { path, offset, what }
-            })
-        })?;
+        let replay = |start: &mut Self, said: Said<'_>| start.replay_kept(&said, newest);
+        self.replay_segment(scan, Tail::Sealed, replay)?;
         Ok(())
     }
 
-    fn replay_kept(&mut self, found: &Found, newest: &Bits) -> Result<(), String> {
+    fn replay_kept(&mut self, said: &Said<'_>, newest: &Bits) -> Result<(), String> {
         self.recovery.records = self.recovery.records.saturating_add(1);
-        match found.header.kind {
+        match said.kind {
             Kind::Seal | Kind::Checkpoint => Ok(()),
             Kind::Copy => {
-                self.queue.needs.add_record(&found.location);
-                let number = found.header.number;
-                self.queue.needs.add_spare(number, found.location);
-                if kept_place(number).is_none_or(|(_, place)| !newest.contains(place)) {
-                    return Ok(());
+                self.queue.needs.add_record(&said.location);
+                self.queue.needs.add_spare(said.number, said.location);
+                if kept_place(said.number).is_some_and(|(_, place)| newest.contains(place)) {
+                    said.entries.iter().for_each(|entry| self.put(entry, said.number, said.location));
                 }
-                let metadata: Metadata = serde_json::from_slice(&found.metadata)
-                    .map_err(|error| format!("the metadata of record {number} cannot be read ({error})"))?;
-                metadata.entries.into_iter().for_each(|entry| self.put(entry, found));
                 Ok(())
             }
             Kind::Accept | Kind::Stage | Kind::Attempt | Kind::Done => {

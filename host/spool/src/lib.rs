@@ -10,6 +10,7 @@
 //! segments/<16 hex>.log  the log, in the order of their numbers; only the last one grows
 //! segments/<16 hex>.kept old entries, away from the young ones; each was written once, the newest one lists what counts
 //! bodies/<name>          one large body each, referred to by records
+//! index/<segment's name> what a start needs of a sealed segment, so that it need not read it; nothing relies on it
 //! ```
 //!
 //! # The crash table
@@ -30,6 +31,7 @@
 //! | R1 new segment as `.new` | a half made file | removes it |
 //! | R2 new segment renamed, directory synced | blank segment behind an unsealed one | removes the blank one, goes on in the old one |
 //! | R3 old segment sealed "rotated" | the new one must exist | goes on in the new one; as long as that is blank, writes the seal again and syncs it |
+//! | R4 index of the sealed segment written, never synced | all, some or none of it | takes it if it is whole and about just this segment; else reads the segment, and writes it anew |
 //! | N1 no room: what was half written is cut off and the cut synced | what was there before | nothing to do; nobody was told that it was accepted |
 //! | C1 old entries copied into a kept segment as `.kept-new` | both; the log has all | removes it |
 //! | C2 kept segment synced, renamed, directory synced | both, and a checkpoint that says what counts | takes what it lists, syncs the directory, removes the segments that are left of those it replaces |
@@ -39,7 +41,8 @@
 //! A record says up to where the log was durable when it was written. So a start can tell what a crash tore (behind the last
 //! such point: cut, reported, never acknowledged) from bit rot (before it: an error that names file and place; the spool does
 //! not start with less mail than it acknowledged). The one thing that can't be told apart is damage inside the very last batch
-//! before a crash, since nothing was written after it.
+//! before a crash, since nothing was written after it. In a sealed segment that has its index, rot is found when the entry
+//! that it concerns is read: it is in the queue, set aside, and counted as damaged.
 //!
 //! # What poisons
 //! A failed write or fsync of the log, or of its directory: the state of those bytes is unknown from then on, so nothing more
@@ -78,12 +81,14 @@ pub mod disk;
 mod encoding;
 mod entry;
 mod error;
+mod index;
 mod keep;
 mod kept;
 mod lease;
 mod listing;
 mod load;
 mod needs;
+mod outline;
 mod plan;
 mod queue;
 mod record;

@@ -1,12 +1,14 @@
 //! What lies in a spool's directories, sorted into ours and unknown.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::body::BodyName;
 use crate::disk::{Disk, FoundKind};
 use crate::error::OpenError;
 use crate::recover::access;
-use crate::settings::{BODIES, LOCK, Paths, SEGMENTS};
+use crate::segment::SegmentId;
+use crate::settings::{BODIES, INDEXES, LOCK, Paths, SEGMENTS};
 
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
@@ -17,6 +19,8 @@ pub(crate) struct Listing {
     pub(crate) bodies: Vec<BodyName>,
     /// Segments that never got their name.
     pub(crate) half_made: Vec<PathBuf>,
+    /// Segments that have an index, those that are gone among them.
+    pub(crate) indexes: Vec<SegmentId>,
     /// Not ours.
     pub(crate) unknown: Vec<PathBuf>,
 }
@@ -25,7 +29,7 @@ impl Listing {
     pub(crate) fn of(disk: &dyn Disk, paths: &Paths) -> Result<Self, OpenError> {
         let mut listing = Self::default();
         for Name { name, .. } in names(disk, &paths.directory)? {
-            if ![SEGMENTS, BODIES, LOCK].contains(&name.as_str()) {
+            if ![SEGMENTS, BODIES, INDEXES, LOCK].contains(&name.as_str()) {
                 listing.unknown.push(paths.directory.join(name));
             }
         }
@@ -42,6 +46,18 @@ impl Listing {
             match name.parse().ok().filter(|_| kind == FoundKind::File) {
                 Some(body) => listing.bodies.push(body),
                 None => listing.unknown.push(paths.bodies.join(name)),
+            }
+        }
+        let indexes = match names(disk, &paths.indexes) {
+            // It need not be restored with the rest.
+            Err(OpenError::Access { source, .. }) if source.kind() == ErrorKind::NotFound => Vec::new(),
+            named => named?,
+        };
+        for Name { name, kind } in indexes {
+            match segment_name(&name).filter(|_| kind == FoundKind::File) {
+                Some((sequence, "log")) => listing.indexes.push(SegmentId::Log(sequence)),
+                Some((sequence, "kept")) => listing.indexes.push(SegmentId::Kept(sequence)),
+                _ => listing.unknown.push(paths.indexes.join(name)),
             }
         }
         listing.segments.sort_unstable();

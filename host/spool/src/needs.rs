@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::body::BodyName;
-use crate::content::StoredContent;
 use crate::entry::QueueId;
-use crate::record::{Bits, record_length};
+use crate::outline::References;
+use crate::record::Bits;
 use crate::segment::{Location, SegmentId, kept_place};
 
 #[derive(Debug, Default)]
@@ -90,7 +90,7 @@ impl Needs {
     /// Notes that a record is in its segment, whether or not anything needs it.
     pub(crate) fn add_record(&mut self, location: &Location) {
         if let Some(segment) = self.segments.get_mut(&location.segment) {
-            segment.length = segment.length.saturating_add(length(location));
+            segment.length = segment.length.saturating_add(location.length());
         }
     }
 
@@ -98,25 +98,27 @@ impl Needs {
     pub(crate) fn add(
         &mut self,
         id: QueueId,
-        content: &StoredContent,
+        refers: &References,
         number: u64,
         location: Location,
     ) -> Needed {
         self.records.entry(number).or_insert(RecordUse { location, entries: 0 });
-        let mut records = content.records();
-        records.insert(number);
+        let mut records = refers.records.clone();
+        if let Err(place) = records.binary_search(&number) {
+            records.insert(place, number);
+        }
         for record in &records {
             if let Some(location) = self.spare.remove(record) {
                 self.records.entry(*record).or_insert(RecordUse { location, entries: 0 });
             }
             self.add_use(*record, id);
         }
-        let bodies: Box<[BodyName]> = content.files().iter().map(|facts| facts.name).collect();
+        let bodies: Box<[BodyName]> = refers.bodies.iter().map(|body| body.name).collect();
         for body in &bodies {
             let uses = self.bodies.entry(*body).or_insert(0);
             *uses = uses.saturating_add(1);
         }
-        Needed { records: records.into_iter().collect(), bodies }
+        Needed { records: records.into(), bodies }
     }
 
     /// An entry needs these no more; the answer is the bodies that nobody needs now.
@@ -173,7 +175,7 @@ impl Needs {
         used.entries = used.entries.saturating_add(1);
         let Some(segment) = self.segments.get_mut(&used.location.segment) else { return };
         if used.entries == 1 {
-            segment.needed = segment.needed.saturating_add(length(&used.location));
+            segment.needed = segment.needed.saturating_add(used.location.length());
         }
         segment.dependents.push(id);
     }
@@ -187,14 +189,10 @@ impl Needs {
         let location = used.location;
         self.records.remove(&number);
         if let Some(segment) = self.segments.get_mut(&location.segment) {
-            segment.needed = segment.needed.saturating_sub(length(&location));
+            segment.needed = segment.needed.saturating_sub(location.length());
             if segment.needed == 0 {
                 segment.dependents = Vec::new();
             }
         }
     }
-}
-
-fn length(location: &Location) -> u64 {
-    record_length(location.metadata_length, location.body_length)
 }

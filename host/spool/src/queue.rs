@@ -12,16 +12,16 @@ use smtp::Timestamp;
 use crate::body::BodyName;
 use crate::content::StoredContent;
 use crate::counts::{Counts, Standing, Summary, Tenants};
-use crate::entry::{Entry, EntryState, QueueId};
+use crate::entry::{Entry, QueueId};
 use crate::needs::{Needed, Needs};
+use crate::outline::{Outline, References, Rest};
 use crate::segment::{Location, SegmentId};
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     entries: BTreeMap<QueueId, Slot>,
-    /// Not due yet, as far as anyone asked.
-    waiting: BTreeSet<(Timestamp, QueueId)>,
-    ready: BTreeSet<Ready>,
+    /// Those that move and that nobody has, by priority, the higher first; of one priority, the longer due first.
+    waiting: BTreeMap<Reverse<i8>, Waiting>,
     pub(crate) needs: Needs,
     tenants: Tenants,
     cache: Cache,
@@ -31,8 +31,7 @@ pub(crate) struct Queue {
     now: Timestamp,
 }
 
-/// An entry that is due: higher priority first, then the longer due.
-type Ready = (Reverse<i8>, Timestamp, QueueId);
+type Waiting = BTreeSet<(Timestamp, QueueId)>;
 
 /// What is kept of each entry.
 #[derive(Debug)]
@@ -46,16 +45,6 @@ struct Slot {
     priority: i8,
     rest: Rest,
     turn: Turn,
-}
-
-/// Why an entry is not leased though it is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rest {
-    Active,
-    Quarantined,
-    Held,
-    /// It could not be read: it stays on disk and in the counts until someone looks.
-    Damaged,
 }
 
 /// Who has an entry.
@@ -83,21 +72,21 @@ pub(crate) struct Taken {
 impl Queue {
     /// Takes over an entry's newest state: record `number`, which is at `location`. The answer is the bodies that nobody
     /// needs any more.
-    pub(crate) fn put(&mut self, entry: &Entry, number: u64, location: Location) -> Vec<BodyName> {
+    pub(crate) fn put(&mut self, entry: &Outline<'_>, number: u64, location: Location) -> Vec<BodyName> {
         // Needed anew before the old needs go: what both refer to must not be counted out meanwhile.
-        let needed = self.needs.add(entry.id, &entry.content, number, location);
-        let tenant = self.tenants.add(&entry.tenant);
+        let needed = self.needs.add(entry.id, &entry.refers, number, location);
+        let tenant = self.tenants.add(entry.tenant);
         let turn = self.entries.get(&entry.id).map_or(Turn::Free, |old| old.turn);
         let freed = self.remove(entry.id);
         self.needs.begin_newest(number);
         let slot = Slot {
-            due: entry.turn_comes(),
+            due: entry.due,
             base: number,
             needed,
             cached: None,
             tenant,
-            priority: entry.envelope.priority,
-            rest: Rest::of(&entry.state),
+            priority: entry.priority,
+            rest: entry.rest,
             turn,
         };
         self.resting.count(slot.rest, |count| count.saturating_add(1));
@@ -126,7 +115,10 @@ impl Queue {
     /// The same entry, written again as record `number`, with its content where `content` says.
     pub(crate) fn move_to(&mut self, id: QueueId, content: &StoredContent, number: u64, location: Location) {
         let Some(slot) = self.entries.get_mut(&id) else { return };
-        let needed = std::mem::replace(&mut slot.needed, self.needs.add(id, content, number, location));
+        let needed = std::mem::replace(
+            &mut slot.needed,
+            self.needs.add(id, &References::of(content), number, location),
+        );
         self.needs.end_newest(std::mem::replace(&mut slot.base, number));
         self.needs.begin_newest(number);
         // It knows its content where it was.
@@ -154,13 +146,9 @@ impl Queue {
     /// Takes the first entry that is due.
     pub(crate) fn take(&mut self, now: Timestamp) -> Option<Taken> {
         self.now = self.now.max(now);
-        for _ in 0..DUE_BATCH {
-            let Some((due, id)) = self.waiting.first().copied().filter(|(due, _)| *due <= now) else { break };
-            self.waiting.remove(&(due, id));
-            let priority = self.entries.get(&id).map_or(0, |slot| slot.priority);
-            self.ready.insert((Reverse(priority), due, id));
-        }
-        let (_, _, id) = self.ready.pop_first()?;
+        let first = |waiting: &Waiting| waiting.first().copied();
+        let (_, id) = self.waiting.values().filter_map(first).find(|(due, _)| *due <= now)?;
+        self.dequeue(id);
         self.hold(id)
     }
 
@@ -230,9 +218,7 @@ impl Queue {
 
     /// When [`Queue::take`] will have something.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        let ready = self.ready.first().map(|(_, due, _)| *due);
-        let waiting = self.waiting.first().map(|(due, _)| *due);
-        ready.or(waiting)
+        self.waiting.values().filter_map(|waiting| waiting.first()).map(|(due, _)| *due).min()
     }
 
     /// The record with an entry's newest state.
@@ -307,20 +293,20 @@ impl Queue {
 
     fn enqueue(&mut self, id: QueueId) {
         if let Some(slot) = self.entries.get(&id).filter(|slot| slot.rest == Rest::Active) {
-            self.waiting.insert((slot.due, id));
+            self.waiting.entry(Reverse(slot.priority)).or_default().insert((slot.due, id));
         }
     }
 
     fn dequeue(&mut self, id: QueueId) {
-        if let Some(slot) = self.entries.get(&id) {
-            self.waiting.remove(&(slot.due, id));
-            self.ready.remove(&(Reverse(slot.priority), slot.due, id));
+        let Some(slot) = self.entries.get(&id) else { return };
+        let priority = Reverse(slot.priority);
+        let Some(waiting) = self.waiting.get_mut(&priority) else { return };
+        waiting.remove(&(slot.due, id));
+        if waiting.is_empty() {
+            self.waiting.remove(&priority);
         }
     }
 }
-
-/// Entries that one call moves from waiting to ready: a start with 200,000 due ones must not stall the first lease.
-const DUE_BATCH: usize = 1024;
 
 /// How many entries don't move, kept so that a metric costs no walk over a million of them.
 #[derive(Debug, Default)]
@@ -337,16 +323,6 @@ impl Resting {
             Rest::Quarantined => self.quarantined = change(self.quarantined),
             Rest::Held => self.held = change(self.held),
             Rest::Damaged => self.damaged = change(self.damaged),
-        }
-    }
-}
-
-impl Rest {
-    fn of(state: &EntryState) -> Self {
-        match state {
-            EntryState::Active => Self::Active,
-            EntryState::Quarantined { .. } => Self::Quarantined,
-            EntryState::Held { .. } => Self::Held,
         }
     }
 }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::Binary;
 use crate::entry::{Entry, QueueId};
+use crate::index;
 
 /// Length of the header.
 pub(crate) const HEADER_LENGTH: usize = 48;
@@ -46,7 +47,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self::Accept => 1,
             Self::Stage => 2,
@@ -58,7 +59,7 @@ impl Kind {
         }
     }
 
-    fn of(code: u8) -> Option<Self> {
+    pub(crate) fn of(code: u8) -> Option<Self> {
         const ALL: [Kind; 7] =
             [Kind::Accept, Kind::Stage, Kind::Attempt, Kind::Done, Kind::Copy, Kind::Seal, Kind::Checkpoint];
         ALL.into_iter().find(|kind| kind.code() == code)
@@ -221,6 +222,8 @@ impl From<Bits> for Binary {
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) kind: Kind,
+    /// What an index has of the metadata.
+    line: Vec<u8>,
     metadata: Vec<u8>,
     metadata_length: u32,
     metadata_sum: u32,
@@ -230,8 +233,17 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// None when a length doesn't fit the format.
-    pub(crate) fn new(kind: Kind, metadata: &impl Serialize, body: Vec<Bytes>) -> Option<Self> {
+    /// A record of entries. None when a length doesn't fit the format.
+    pub(crate) fn of_entries(kind: Kind, metadata: &Metadata, body: Vec<Bytes>) -> Option<Self> {
+        Some(Self { line: index::line(metadata)?, ..Self::new(kind, metadata, body)? })
+    }
+
+    /// A record that says nothing of entries. None when a length doesn't fit the format.
+    pub(crate) fn of_segments(kind: Kind, metadata: &impl Serialize) -> Option<Self> {
+        Some(Self { line: index::line(&Metadata::default())?, ..Self::new(kind, metadata, Vec::new())? })
+    }
+
+    fn new(kind: Kind, metadata: &impl Serialize, body: Vec<Bytes>) -> Option<Self> {
         // An entry of one recipient with its facts is a little shorter.
         let mut bytes = Vec::with_capacity(1024);
         serde_json::to_writer(&mut bytes, metadata).ok()?;
@@ -244,6 +256,7 @@ impl Draft {
         }
         Some(Self {
             kind,
+            line: Vec::new(),
             metadata_length: u32::try_from(metadata.len()).ok()?,
             metadata_sum: crc32fast::hash(&metadata),
             metadata,
@@ -271,6 +284,11 @@ impl Draft {
         std::iter::once(self.metadata.as_slice()).chain(self.body.iter().map(AsRef::as_ref))
     }
 
+    /// What an index has of it.
+    pub(crate) fn line(&self) -> &[u8] {
+        &self.line
+    }
+
     /// Bytes of the metadata.
     pub(crate) fn metadata_bytes(&self) -> usize {
         self.metadata.len()
@@ -292,7 +310,7 @@ mod tests {
     use super::*;
 
     fn header() -> Header {
-        Draft::new(Kind::Accept, &Metadata::default(), vec![Bytes::from_static(b"body")])
+        Draft::of_entries(Kind::Accept, &Metadata::default(), vec![Bytes::from_static(b"body")])
             .unwrap()
             .header(7, 64)
     }

@@ -11,14 +11,15 @@ use std::sync::Arc;
 
 use crate::body::BodyName;
 use crate::disk::{Disk, Lock};
-use crate::entry::Entry;
 use crate::error::OpenError;
+use crate::index::{Index, Said};
 use crate::listing::Listing;
+use crate::outline::Outline;
 use crate::queue::Queue;
-use crate::record::{Kind, Metadata, SealReason};
+use crate::record::{Kind, SealReason};
 use crate::recovery::{Recovery, Torn};
-use crate::scan::{End, Found, Scan, Tail};
-use crate::segment::{Preamble, SegmentId, SegmentWriter};
+use crate::scan::{End, Scan, Tail};
+use crate::segment::{Location, Preamble, SegmentId, SegmentWriter};
 use crate::settings::{Paths, Settings};
 use crate::settle;
 use crate::shared::Shared;
@@ -63,6 +64,8 @@ pub(crate) struct Start<'a> {
     sealed: Option<End>,
     /// Files to be unlinked once everything was found good.
     pub(crate) garbage: Vec<PathBuf>,
+    /// Of sealed segments that had none.
+    pub(crate) indexes: Vec<(SegmentId, Index)>,
     pub(crate) recovery: Recovery,
 }
 
@@ -102,6 +105,7 @@ impl<'a> Start<'a> {
             as_of: 0,
             sealed: None,
             garbage: Vec::new(),
+            indexes: Vec::new(),
             recovery: Recovery::default(),
         };
         let listing = Listing::of(disk, paths)?;
@@ -112,6 +116,7 @@ impl<'a> Start<'a> {
         let (active, next) = if scans.is_empty() { start.first(&listing)? } else { start.read_log(scans)? };
         start.check_entries(next)?;
         start.check_bodies(&listing)?;
+        start.find_superfluous_indexes(&listing);
         start.recovery.entries = start.queue.counts().entries;
         let kept_next = listing.kept.last().map_or(1, |last| last.saturating_add(1));
         Ok(Read { start, active, next, kept_next })
@@ -216,35 +221,63 @@ impl<'a> Start<'a> {
 
     fn read_segment(&mut self, scan: Scan, tail: Tail) -> Result<End, OpenError> {
         self.recovery.segments = self.recovery.segments.saturating_add(1);
-        let path = scan.path().clone();
-        self.queue.needs.add_segment(scan.preamble.id, scan.preamble.salt);
-        scan.run(tail, |found| self.replay(&path, &found))
+        self.replay_segment(scan, tail, |start, said| start.replay(said))
     }
 
-    fn replay(&mut self, path: &Path, found: &Found) -> Result<(), OpenError> {
-        self.recovery.records = self.recovery.records.saturating_add(1);
-        self.queue.needs.add_record(&found.location);
-        let unreadable = |error: serde_json::Error| OpenError::Damaged {
-            path: path.to_owned(),
-            offset: found.location.offset,
-            what: format!("the metadata of record {} cannot be read ({error})", found.header.number),
+    /// Hands over what the records of a segment say: from its index, or from the segment if it may be torn or has none.
+    pub(crate) fn replay_segment(
+        &mut self,
+        scan: Scan,
+        tail: Tail,
+        replay: impl Fn(&mut Self, Said<'_>) -> Result<(), String>,
+    ) -> Result<End, OpenError> {
+        let path = scan.path().clone();
+        let preamble = scan.preamble;
+        self.queue.needs.add_segment(preamble.id, preamble.salt);
+        let damaged = |location: &Location, what| OpenError::Damaged {
+            path: path.clone(),
+            offset: location.offset,
+            what,
         };
-        match found.header.kind {
-            Kind::Seal => {}
-            Kind::Checkpoint => {
-                let (path, offset) = (path.to_owned(), found.location.offset);
-                let what = "a record is one of a kept segment".to_owned();
-                return Err(OpenError::Damaged { path, offset, what });
+        if tail == Tail::Sealed
+            && let Some(index) = Index::read(self.disk, self.paths, &preamble)
+            && let Some(records) = index.records(&preamble, scan.size)
+        {
+            let count = u64::try_from(records.len()).unwrap_or(0);
+            for said in records {
+                let location = said.location;
+                replay(self, said).map_err(|what| damaged(&location, what))?;
             }
+            let next = preamble.first.saturating_add(count);
+            return Ok(scan.end_at_seal(next, SealReason::Rotated));
+        }
+        let mut index = Index::new(&preamble);
+        let mut end = scan.run(tail, |found| {
+            let metadata = found.read(&mut index).map_err(|what| damaged(&found.location, what))?;
+            let said = Said::of(&found.header, found.location, &metadata);
+            replay(self, said).map_err(|what| damaged(&found.location, what))
+        })?;
+        match tail {
+            Tail::Sealed => self.indexes.push((preamble.id, index)),
+            Tail::MayBeTorn => end.index = index,
+        }
+        Ok(end)
+    }
+
+    fn replay(&mut self, said: Said<'_>) -> Result<(), String> {
+        self.recovery.records = self.recovery.records.saturating_add(1);
+        self.queue.needs.add_record(&said.location);
+        match said.kind {
+            Kind::Seal => {}
+            Kind::Checkpoint => return Err("a record is one of a kept segment".to_owned()),
             Kind::Accept | Kind::Stage | Kind::Attempt | Kind::Done | Kind::Copy => {
-                let metadata: Metadata = serde_json::from_slice(&found.metadata).map_err(unreadable)?;
-                for entry in metadata.entries {
-                    if !self.is_outdated(entry.id, found.header.number) {
-                        self.put(entry, found);
+                for entry in &said.entries {
+                    if !self.is_outdated(entry.id, said.number) {
+                        self.put(entry, said.number, said.location);
                     }
                 }
-                for id in metadata.done {
-                    if !self.is_outdated(id, found.header.number) {
+                for id in said.done {
+                    if !self.is_outdated(id, said.number) {
                         self.queue.remove(id);
                     }
                 }
@@ -254,10 +287,9 @@ impl<'a> Start<'a> {
     }
 
     /// A record says that an entry is now so.
-    pub(crate) fn put(&mut self, mut entry: Entry, found: &Found) {
-        entry.content.number(found.header.number);
-        self.sizes.extend(entry.content.files().iter().map(|facts| (facts.name, facts.size)));
-        self.queue.put(&entry, found.header.number, found.location);
+    pub(crate) fn put(&mut self, entry: &Outline<'_>, number: u64, location: Location) {
+        self.sizes.extend(entry.refers.bodies.iter().map(|body| (body.name, body.size)));
+        self.queue.put(entry, number, location);
     }
 
     /// Everything that an entry refers to must be in the log.
@@ -302,6 +334,18 @@ impl<'a> Start<'a> {
         Ok(())
     }
 
+    /// Those of segments that are gone, or that are to go.
+    fn find_superfluous_indexes(&mut self, listing: &Listing) {
+        let listed = |id: &SegmentId| match id {
+            SegmentId::Log(sequence) => listing.segments.contains(sequence),
+            SegmentId::Kept(sequence) => listing.kept.contains(sequence),
+        };
+        let going = |id: &SegmentId| self.garbage.contains(&self.paths.segment(*id));
+        let superfluous = listing.indexes.iter().filter(|id| !listed(id) || going(id));
+        let superfluous: Vec<PathBuf> = superfluous.map(|id| self.paths.index(*id)).collect();
+        self.garbage.extend(superfluous);
+    }
+
     /// Everything is good: makes it durable, removes the rest, and opens the log for writing. In this order: a file may go
     /// only when what says so cannot go any more.
     fn finish(mut self, active: Active) -> Result<(SegmentWriter, Recovery, Queue), OpenError> {
@@ -317,6 +361,8 @@ impl<'a> Start<'a> {
             settle::names(self.disk, &self.paths.segments)?;
             settle::names(self.disk, &self.paths.bodies)?;
         }
+        self.indexes.extend(self.sealed.map(|end| (end.preamble.id, end.index)));
+        self.indexes.iter().for_each(|(id, index)| settle::index(self.disk, self.paths, *id, index));
         self.recovery.torn = active.torn();
         if let Some(torn) = &self.recovery.torn {
             tracing::warn!("{torn}");
@@ -331,7 +377,9 @@ impl<'a> Start<'a> {
                 SegmentWriter::create(self.disk, self.paths, preamble)
                     .map_err(|source| access(&self.paths.segment(preamble.id), "make the segment", source))?
             }
-            Active::Last(end) => SegmentWriter { file: end.file, preamble: end.preamble, synced: end.offset },
+            Active::Last(end) => {
+                SegmentWriter { file: end.file, preamble: end.preamble, synced: end.offset, index: end.index }
+            }
         };
         Ok((writer, self.recovery, self.queue))
     }

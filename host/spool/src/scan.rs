@@ -13,7 +13,8 @@ use memchr::memmem;
 
 use crate::disk::{DiskFile, read_up_to};
 use crate::error::{OpenError, ReadError};
-use crate::record::{HEADER_LENGTH, Header, Kind, MAGIC, SealReason, record_length};
+use crate::index::Index;
+use crate::record::{HEADER_LENGTH, Header, Kind, MAGIC, Metadata, SealReason, record_length};
 use crate::segment::{FIRST_OFFSET, Location, PREAMBLE_LENGTH, Preamble, PreambleFault, read_body};
 
 /// A segment file that is being read.
@@ -22,7 +23,7 @@ pub(crate) struct Scan {
     file: Arc<dyn DiskFile>,
     path: PathBuf,
     pub(crate) preamble: Preamble,
-    size: u64,
+    pub(crate) size: u64,
     offset: u64,
     /// Number that the next record must have.
     next: u64,
@@ -38,6 +39,23 @@ pub(crate) struct Found {
     pub(crate) header: Header,
     pub(crate) location: Location,
     pub(crate) metadata: Bytes,
+}
+
+impl Found {
+    /// Reads the metadata, and notes it for the index.
+    pub(crate) fn read(&self, index: &mut Index) -> Result<Metadata, String> {
+        let metadata = match self.header.kind {
+            Kind::Seal | Kind::Checkpoint => Metadata::default(),
+            Kind::Accept | Kind::Stage | Kind::Attempt | Kind::Done | Kind::Copy => {
+                let number = self.header.number;
+                let unreadable = |error| format!("the metadata of record {number} cannot be read ({error})");
+                serde_json::from_slice(&self.metadata).map_err(unreadable)?
+            }
+        };
+        let line = crate::index::line(&metadata);
+        index.add(&self.header, &line.ok_or("a record is longer than the format allows")?);
+        Ok(metadata)
+    }
 }
 
 /// Where a segment's good records end.
@@ -57,6 +75,8 @@ pub(crate) struct End {
     /// Number of the record that would come next.
     pub(crate) next: u64,
     pub(crate) sealed: Option<SealReason>,
+    /// What an index has to have of it.
+    pub(crate) index: Index,
 }
 
 /// Which segment may have a torn tail.
@@ -117,24 +137,35 @@ impl Scan {
                     .map_err(|_| self.damaged(found.location.offset, "a seal cannot be read"))?;
                 self.sealed = Some(seal.why);
             }
-            self.offset = self.offset.saturating_add(length(&found.location));
+            self.offset = self.offset.saturating_add(found.location.length());
             self.next = self.next.saturating_add(1);
             self.pending.push(found);
         }
         let torn_records = self.judge(tail)?;
         let unsure = self.pending.first().map_or(self.offset, |first| first.location.offset);
         self.pending.drain(..).try_for_each(&mut take)?;
-        Ok(End {
-            unsure,
+        Ok(End { unsure, torn_records, ..self.end() })
+    }
+
+    /// The end of a sealed segment whose records an index has: `next` is the number that would come next.
+    pub(crate) fn end_at_seal(mut self, next: u64, why: SealReason) -> End {
+        (self.offset, self.next, self.sealed) = (self.size, next, Some(why));
+        self.end()
+    }
+
+    fn end(self) -> End {
+        End {
+            index: Index::new(&self.preamble),
+            unsure: self.offset,
             torn: self.size.saturating_sub(self.offset),
-            torn_records,
+            torn_records: 0,
             file: self.file,
             path: self.path,
             preamble: self.preamble,
             offset: self.offset,
             next: self.next,
             sealed: self.sealed,
-        })
+        }
     }
 
     /// Decides what the end of the good records means, and takes back those of the last batch that are not whole. The answer
@@ -197,7 +228,7 @@ impl Scan {
             metadata_length: header.metadata_length,
             body_length: header.body_length,
         };
-        let end = self.offset.saturating_add(length(&location));
+        let end = self.offset.saturating_add(location.length());
         if header.number != self.next || header.synced > self.offset || end > self.size {
             return Ok(None);
         }
@@ -254,10 +285,6 @@ struct Behind {
 
 /// Bytes that are searched at once behind a broken place.
 const SEARCH_BYTES: usize = 1 << 20;
-
-fn length(location: &Location) -> u64 {
-    record_length(location.metadata_length, location.body_length)
-}
 
 fn access(path: &std::path::Path, source: io::Error) -> OpenError {
     OpenError::Access { path: path.to_owned(), what: "read", source }

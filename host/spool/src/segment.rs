@@ -18,7 +18,8 @@ use bytes::{Buf, BufMut, Bytes};
 
 use crate::disk::{Disk, DiskFile, read_exact_at, write_all_at};
 use crate::error::ReadError;
-use crate::record::{Draft, HEADER_LENGTH, Header};
+use crate::index::Index;
+use crate::record::{Draft, HEADER_LENGTH, Header, record_length};
 use crate::settings::Paths;
 
 /// Length of the preamble.
@@ -146,6 +147,13 @@ pub(crate) struct Location {
     pub(crate) body_length: u32,
 }
 
+impl Location {
+    /// Bytes on disk of the record.
+    pub(crate) fn length(&self) -> u64 {
+        record_length(self.metadata_length, self.body_length)
+    }
+}
+
 /// The segment that is appended to.
 #[derive(Debug)]
 pub(crate) struct SegmentWriter {
@@ -153,6 +161,8 @@ pub(crate) struct SegmentWriter {
     pub(crate) preamble: Preamble,
     /// Bytes that are durable; what is written goes behind them. Of a kept segment that is being made: bytes written.
     pub(crate) synced: u64,
+    /// Of the records up to there.
+    pub(crate) index: Index,
 }
 
 impl SegmentWriter {
@@ -177,7 +187,7 @@ impl SegmentWriter {
         };
         let bytes = preamble.encode();
         write_all_at(file.as_ref(), &mut [IoSlice::new(&bytes)], 0)?;
-        Ok(Self { file, preamble, synced: FIRST_OFFSET })
+        Ok(Self { file, preamble, synced: FIRST_OFFSET, index: Index::new(&preamble) })
     }
 
     /// Writes records behind the durable part, in as few gathered writes as it can, without syncing.
@@ -252,7 +262,7 @@ pub(crate) fn read_body(
     salt: u64,
 ) -> Result<Bytes, ReadError> {
     let (header, _) = read_metadata(file, path, location, salt)?;
-    let offset = location.offset.saturating_add(crate::record::record_length(location.metadata_length, 0));
+    let offset = location.offset.saturating_add(record_length(location.metadata_length, 0));
     let body = read(file, path, offset, usize::try_from(header.body_length).unwrap_or(usize::MAX))?;
     if header.body_sum != crc32fast::hash(&body) {
         return Err(ReadError::Damaged { path: path.to_owned(), offset, what: "a record's body is damaged" });

@@ -62,12 +62,14 @@ pub(crate) struct Paths {
     pub(crate) directory: PathBuf,
     pub(crate) segments: PathBuf,
     pub(crate) bodies: PathBuf,
+    pub(crate) indexes: PathBuf,
     pub(crate) lock: PathBuf,
 }
 
 /// The names in the directory that are ours.
 pub(crate) const SEGMENTS: &str = "segments";
 pub(crate) const BODIES: &str = "bodies";
+pub(crate) const INDEXES: &str = "index";
 pub(crate) const LOCK: &str = "lock";
 
 impl Paths {
@@ -76,16 +78,19 @@ impl Paths {
             directory: directory.to_owned(),
             segments: directory.join(SEGMENTS),
             bodies: directory.join(BODIES),
+            indexes: directory.join(INDEXES),
             lock: directory.join(LOCK),
         }
     }
 
     /// A segment's file; names sort in the order of their sequence.
     pub(crate) fn segment(&self, id: SegmentId) -> PathBuf {
-        self.segments.join(match id {
-            SegmentId::Log(sequence) => format!("{sequence:016x}.log"),
-            SegmentId::Kept(sequence) => format!("{sequence:016x}.kept"),
-        })
+        self.segments.join(segment_name(id))
+    }
+
+    /// The index of a segment.
+    pub(crate) fn index(&self, id: SegmentId) -> PathBuf {
+        self.indexes.join(segment_name(id))
     }
 
     /// A segment before it may count.
@@ -94,5 +99,12 @@ impl Paths {
             SegmentId::Log(sequence) => format!("{sequence:016x}.new"),
             SegmentId::Kept(sequence) => format!("{sequence:016x}.kept-new"),
         })
+    }
+}
+
+fn segment_name(id: SegmentId) -> String {
+    match id {
+        SegmentId::Log(sequence) => format!("{sequence:016x}.log"),
+        SegmentId::Kept(sequence) => format!("{sequence:016x}.kept"),
     }
 }

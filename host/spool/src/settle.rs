@@ -9,13 +9,15 @@ use std::path::Path;
 
 use crate::disk::{Disk, Lock, read_exact_at, write_all_at};
 use crate::error::OpenError;
+use crate::index::Index;
 use crate::recover::access;
 use crate::scan::End;
+use crate::segment::SegmentId;
 use crate::settings::Paths;
 
 /// Makes the spool's directories, takes the lock, and makes the names of the directories durable.
 pub(crate) fn directories(disk: &dyn Disk, paths: &Paths) -> Result<Box<dyn Lock>, OpenError> {
-    for path in [&paths.directory, &paths.segments, &paths.bodies] {
+    for path in [&paths.directory, &paths.segments, &paths.bodies, &paths.indexes] {
         disk.create_directory(path).map_err(|source| access(path, "make the directory", source))?;
     }
     let lock = disk.lock(&paths.lock).map_err(|source| match source.kind() {
@@ -49,6 +51,14 @@ fn rewrite(end: &End) -> io::Result<()> {
 
 /// Bytes that are written again at once.
 const BYTES_AT_ONCE: u64 = 1 << 20;
+
+/// Indexes of sealed segments that had none. Nothing depends on them, so nothing is made durable.
+pub(crate) fn index(disk: &dyn Disk, paths: &Paths, id: SegmentId, index: &Index) {
+    if let Err(error) = index.write(disk, paths, id) {
+        let path = paths.index(id);
+        tracing::warn!(path = %path.display(), %error, "an index could not be written: the next start reads its segment");
+    }
+}
 
 /// The names in a directory.
 pub(crate) fn names(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {

@@ -1,6 +1,7 @@
 //! What the handles, the committer and the leases of one spool have in common.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,6 +96,17 @@ impl Shared {
         }
         files.insert(id, file.clone());
         Ok(file)
+    }
+
+    /// Removes the index of a segment that is gone, if it has one.
+    pub(crate) fn remove_index(&self, id: SegmentId) {
+        let path = self.paths.index(id);
+        match self.disk.unlink(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(path = %path.display(), %error, "an index could not be removed; the next start will");
+            }
+            _ => {}
+        }
     }
 
     pub(crate) fn forget_file(&self, id: SegmentId) {

@@ -17,6 +17,8 @@ mod errors;
 #[cfg(test)]
 mod format;
 #[cfg(test)]
+mod indexes;
+#[cfg(test)]
 mod leases;
 #[cfg(test)]
 mod scene;

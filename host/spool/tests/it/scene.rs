@@ -71,6 +71,11 @@ impl Scene {
         files(&self.directory.join("bodies"))
     }
 
+    /// Indexes of sealed segments.
+    pub(crate) fn indexes(&self) -> Vec<PathBuf> {
+        files(&self.directory.join("index"))
+    }
+
     pub(crate) fn last_segment(&self) -> PathBuf {
         self.segments().pop().unwrap()
     }
@@ -83,7 +88,7 @@ impl Drop for Scene {
 }
 
 fn copy_files(from: &Path, to: &Path) {
-    for folder in ["segments", "bodies"] {
+    for folder in ["segments", "bodies", "index"] {
         std::fs::create_dir_all(to.join(folder)).unwrap();
         for file in files(&from.join(folder)) {
             std::fs::copy(&file, to.join(folder).join(file.file_name().unwrap())).unwrap();

@@ -59,10 +59,11 @@ pub(crate) async fn flip_bits(case: &Case, count: usize, seen: &mut Rotten) -> R
     Ok(())
 }
 
-/// Flips a bit of a segment or a body.
+/// Flips a bit of a segment, an index or a body.
 fn flip(disk: &SimDisk, dice: &mut Dice) -> (PathBuf, usize) {
     let folder = |name| disk.files(&Path::new(DIRECTORY).join(name));
-    let files: Vec<_> = folder("segments").into_iter().chain(folder("bodies")).collect();
+    let files: Vec<_> =
+        folder("segments").into_iter().chain(folder("index")).chain(folder("bodies")).collect();
     let (path, bytes) = files[dice.below(files.len())].clone();
     let bit = dice.below(bytes.len() * 8);
     disk.rot(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));

@@ -145,6 +145,12 @@ async fn boot(
 ) -> Result<(), String> {
     let before = log_lengths(disk);
     let (spool, recovery) = match start(disk, rig).await {
+        // It went off in a step of which nothing depends: an index.
+        Ok((spool, _)) if disk.is_off() => {
+            spool.close().await;
+            flush().await;
+            return Ok(());
+        }
         Ok(started) => started,
         Err(_) if disk.is_off() => return Ok(()),
         Err(OpenError::Access { .. }) if disk.struck() > 0 => {
