@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::body::BodyFile;
-use crate::content::Layout;
+use crate::content::{ContentPiece, Layout};
 use crate::entry::{Attempt, Done, Entry, NewEntry, QueueId, Stage};
 use crate::error::CommitError;
 use crate::record::{Draft, Kind, Metadata};
@@ -26,6 +26,18 @@ impl Change {
     pub(crate) fn accept(entries: Vec<NewEntry>, settings: &Settings) -> Result<Self, CommitError> {
         let mut plan = Plan::new(Kind::Accept);
         plan.outbox(entries, None)?;
+        plan.finish(settings)
+    }
+
+    /// An entry that was elsewhere, as it was there.
+    pub(crate) fn restore(
+        entry: Entry,
+        content: Vec<ContentPiece>,
+        settings: &Settings,
+    ) -> Result<Self, CommitError> {
+        let mut plan = Plan::new(Kind::Accept);
+        let content = plan.layout.place(content, None)?;
+        plan.entries.push(Entry { content, ..entry });
         plan.finish(settings)
     }
 

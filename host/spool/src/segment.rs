@@ -138,6 +138,18 @@ impl Preamble {
     }
 }
 
+impl Preamble {
+    /// What a damaged one still says, none of it to be trusted: only its salt matters, and that proves itself by the records.
+    pub(crate) fn guess(bytes: &[u8], id: SegmentId) -> Option<Self> {
+        let bytes: &[u8; PREAMBLE_LENGTH] = bytes.first_chunk()?;
+        let mut rest = bytes.as_slice();
+        rest.advance(12);
+        let (spool, _, first, _) =
+            (rest.get_u64_le(), rest.get_u64_le(), rest.get_u64_le(), rest.get_u64_le());
+        Some(Self { spool, id, first, salt: rest.get_u64_le() })
+    }
+}
+
 /// Where a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Location {

@@ -20,12 +20,17 @@ pub(crate) fn directories(disk: &dyn Disk, paths: &Paths) -> Result<Box<dyn Lock
     for path in [&paths.directory, &paths.segments, &paths.bodies, &paths.indexes] {
         disk.create_directory(path).map_err(|source| access(path, "make the directory", source))?;
     }
-    let lock = disk.lock(&paths.lock).map_err(|source| match source.kind() {
-        io::ErrorKind::WouldBlock => OpenError::Locked(paths.directory.clone()),
-        _ => access(&paths.lock, "lock the file", source),
-    })?;
+    let lock = lock(disk, paths)?;
     names(disk, &paths.directory)?;
     Ok(lock)
+}
+
+/// Takes the lock: nobody else reads or changes the directory meanwhile.
+pub(crate) fn lock(disk: &dyn Disk, paths: &Paths) -> Result<Box<dyn Lock>, OpenError> {
+    disk.lock(&paths.lock).map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => OpenError::Locked(paths.directory.clone()),
+        _ => access(&paths.lock, "lock the file", source),
+    })
 }
 
 /// The last batch of a segment, and the cut behind it. After a failed fsync the system takes pages for written that are not,

@@ -100,6 +100,16 @@ impl Spool {
         self.commit(change).await.map(drop)
     }
 
+    /// Takes an entry over that was in another spool, as it was there: id, version, stage, state and times. Durable like an
+    /// accept; many at once share a sync.
+    ///
+    /// # Errors
+    /// As [`Spool::accept`]; [`CommitError::Exists`] where an entry of that id is here.
+    pub async fn restore(&self, entry: Entry, content: Vec<ContentPiece>) -> Result<(), AcceptError> {
+        let change = Change::restore(entry, content, &self.shared.settings)?;
+        self.commit(change).await.map(drop)
+    }
+
     /// The next entry that is due, if there is one. A poisoned spool leases nothing: what became of a delivery could not be
     /// recorded, so it would be made again and again.
     #[must_use]

@@ -443,25 +443,6 @@ async fn a_body_that_is_cut_grown_or_missing_is_named_at_the_start() {
 }
 
 #[tokio::test]
-async fn verifying_reads_all_content_names_what_is_damaged_and_changes_nothing() {
-    let image = two_bodies().await;
-    let whole = spool::verify(image.settings()).unwrap();
-    assert_eq!((whole.found.entries, whole.unreadable.len()), (2, 0));
-    let damaged = image.bodies()[1].clone();
-    change(&damaged, |bytes| bytes[1_500_000] ^= 1);
-    change(&image.last_segment(), |bytes| bytes.extend_from_slice(b"torn"));
-    let before = std::fs::read(image.last_segment()).unwrap();
-    let report = spool::verify(image.settings()).unwrap();
-    assert_eq!(report.unreadable.len(), 1);
-    let text = report.unreadable[0].error.to_string();
-    assert!(text.contains(damaged.to_str().unwrap()), "{text}");
-    assert_eq!(report.found.torn.map(|torn| torn.bytes), Some(4));
-    assert_eq!(std::fs::read(image.last_segment()).unwrap(), before);
-    let (_spool, _) = image.open().await;
-    assert!(matches!(spool::verify(image.settings()), Err(OpenError::Locked(_))));
-}
-
-#[tokio::test]
 async fn an_entry_that_cannot_be_read_back_is_seen_named_and_deleted() {
     let (image, ends) = three_entries().await;
     let (spool, _) = image.open().await;

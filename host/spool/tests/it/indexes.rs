@@ -151,6 +151,6 @@ async fn an_index_that_cannot_be_written_keeps_nobody_from_starting() {
 async fn verifying_needs_no_indexes_and_writes_none() {
     let scene = many_segments().await;
     std::fs::remove_dir_all(scene.directory.join("index")).unwrap();
-    assert_eq!(spool::verify(scene.settings()).unwrap().found.entries, 60);
+    assert_eq!(spool::Survey::open(scene.settings()).unwrap().recovery().entries, 60);
     assert!(!scene.directory.join("index").exists());
 }

@@ -24,3 +24,5 @@ mod leases;
 mod scene;
 #[cfg(test)]
 mod sim;
+#[cfg(test)]
+mod surveys;
