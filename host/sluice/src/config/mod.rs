@@ -7,6 +7,7 @@
 pub mod judge;
 pub mod load;
 pub mod sample;
+mod way_out;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use ::spool::Schedule;
 use sample::{Shape, Shaped, settings};
+pub use way_out::{Dns, Outbound, Relay, Route, RouteProtocol, RouteTls, SourcePools, Targets};
 
 settings! {
     /// Everything that an operator can set.
@@ -29,8 +31,16 @@ settings! {
         pub data_directory: PathBuf = PathBuf::from("/var/lib/sluice"),
         /// Where clients connect, by a name of your choice.
         pub listeners: BTreeMap<String, Listener> = BTreeMap::from([("smtp".to_owned(), Listener::default())]),
-        /// Who owns which domains. Mail to any other domain is refused: this server is no relay.
+        /// Who owns which domains. Mail to any other domain is refused, except from clients that may relay.
         pub tenants: BTreeMap<String, Tenant> = BTreeMap::new(),
+        /// Who may send to domains that nobody here owns.
+        pub relay: Relay = Relay::default(),
+        /// Ways for some domains, by a name of your choice; all others go to the mail exchangers that DNS names.
+        pub routes: BTreeMap<String, Route> = BTreeMap::new(),
+        /// Delivery to other servers.
+        pub outbound: Outbound = Outbound::default(),
+        /// Where names are looked up.
+        pub dns: Dns = Dns::default(),
         /// The sandboxed programs that are asked along the way.
         pub sinks: Sinks = Sinks::default(),
         /// What one client or one message may take.

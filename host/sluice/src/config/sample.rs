@@ -57,6 +57,7 @@ macro_rules! shaped_values {
 }
 shaped_values!(
     u8,
+    u16,
     u32,
     u64,
     usize,
