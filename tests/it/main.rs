@@ -18,6 +18,7 @@ mod recipients;
 mod reload;
 mod shutdown;
 mod tidy;
+mod ways;
 
 mod dialogues {
     //! A test for each file of `tests/dialogues`, made by `build.rs`.

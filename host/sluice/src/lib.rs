@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use sinks::network::Network;
 use sinks::{Folder, LoadReport, Sinks, Watch, WatchSettings};
 use smtp::{Domain, Timestamp};
 use spool::Spool;
@@ -45,6 +46,7 @@ use telemetry::counters::Counters;
 use tenants::Tenants;
 use transport::Transport;
 pub use transport::operator::{Operator, OperatorError};
+use transport::routes::Routes;
 
 /// The server, before it runs.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +98,7 @@ impl Server {
         }
         let resources = inbound.resources.clone();
         listeners.spawn(resources.watch(inbound.spool.clone(), inbound.shutdown.stopping.clone()));
+        listeners.spawn(Arc::clone(&inbound.tenants).watch(inbound.shutdown.stopping.clone()));
         let worker = Arc::new(transport(&config, &inbound, started)?);
         let operator = Operator::new(Arc::clone(&worker));
         let mut transport = JoinSet::new();
@@ -114,7 +117,9 @@ fn inbound(config: &Config, spool: Spool, watcher: Option<Sender<Observation>>) 
     let resources = Resources::new(config.low_resources.clone(), Arc::clone(&counters));
     resources.sample(&spool);
     let host_domain = Domain::parse(&config.host_name)?;
+    let networks = config.relay.networks.iter().map(|text| Network::parse(text));
     Ok(Inbound {
+        relay_networks: networks.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?,
         host_name: Arc::from(host_domain.to_string()),
         host_domain,
         received_fields_max: usize::try_from(config.limits.received_fields_max)?,
@@ -141,6 +146,7 @@ fn transport(config: &Config, inbound: &Inbound, started: Timestamp) -> anyhow::
         spool: inbound.spool.clone(),
         sinks: inbound.sinks.clone(),
         tenants: Arc::clone(&inbound.tenants),
+        routes: Arc::new(Routes::new(config).map_err(anyhow::Error::msg)?),
         maildir: Arc::new(Maildir::new(config.maildir_root(), pattern)),
         schedule: config.schedule(),
         host_name: Arc::clone(&inbound.host_name),

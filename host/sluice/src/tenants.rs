@@ -1,22 +1,36 @@
-//! Who owns a domain, and which mailboxes it has.
+//! Who owns a domain, which mailboxes it has, and by which other names.
 //!
-//! Built once from the configuration. The host's own name belongs to the tenant `operator` unless another tenant lists
+//! Built once from the configuration; files of aliases are looked at again by [`Tenants::watch`]. The host's own name belongs to the tenant `operator` unless another tenant lists
 //! it: `<postmaster>` without a domain must always be taken (RFC 5321 §4.5.1).
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use smtp::{Domain, Mailbox};
+use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Mailboxes};
+use crate::config::{ALWAYS, Config, Delimiter, Mailboxes};
+use crate::transport::aliases::{Alias, AliasError, AliasFile, LOOK_INTERVAL};
 
 /// The tenant that owns the host's own name when no other does.
 pub const OPERATOR: &str = "operator";
 
-/// A domain that can't be owned; the configuration's judge names it before this is reached.
+/// Why there are no tenants.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a domain")]
-pub struct NotADomain(String);
+pub enum TenantsError {
+    /// A domain that can't be owned; the configuration's judge names it before this is reached.
+    #[error("{0:?} is not a domain")]
+    NotADomain(String),
+    /// A file of aliases that can't be used.
+    #[error("tenants.{tenant}.aliases: {fault}")]
+    Aliases {
+        /// Whose.
+        tenant: String,
+        /// Which file, and what is wrong with it.
+        fault: String,
+    },
+}
 
 /// Owners of domains and their mailboxes.
 #[derive(Debug)]
@@ -29,12 +43,23 @@ pub struct Tenants {
 struct Owner {
     name: Arc<str>,
     mailboxes: Mailboxes,
+    delimiter: Option<Delimiter>,
+    aliases: Option<AliasFile>,
+}
+
+/// What the tables of an owner make of a local-part.
+enum Found<'a> {
+    /// A mailbox, by its own name.
+    Mailbox(&'a str),
+    /// Another name for others.
+    Alias(Arc<Alias>),
+    Nothing,
 }
 
 /// What a forward-path is to this server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Standing {
-    /// A mailbox of this tenant.
+    /// A mailbox of this tenant, or another name of some.
     Mailbox(Arc<str>),
     /// The domain is this tenant's, the mailbox does not exist.
     Unknown(Arc<str>),
@@ -46,19 +71,26 @@ impl Tenants {
     /// The owners that a configuration names.
     ///
     /// # Errors
-    /// When a domain is none; [`crate::config::judge`] tells this with its place.
-    pub fn new(config: &Config) -> Result<Self, NotADomain> {
-        let parse = |text: &str| Domain::parse(text).map_err(|_| NotADomain(text.to_owned()));
+    /// When a domain is none, which [`crate::config::judge`] tells with its place, or a file of aliases can't be read.
+    pub fn new(config: &Config) -> Result<Self, TenantsError> {
+        let parse = |text: &str| Domain::parse(text).map_err(|_| TenantsError::NotADomain(text.to_owned()));
         let mut owners = HashMap::new();
         for (name, tenant) in &config.tenants {
-            let owner =
-                Arc::new(Owner { name: Arc::from(name.as_str()), mailboxes: tenant.mailboxes.clone() });
+            let wrong =
+                |error: AliasError| TenantsError::Aliases { tenant: name.clone(), fault: error.to_string() };
+            let owner = Arc::new(Owner {
+                name: Arc::from(name.as_str()),
+                mailboxes: tenant.mailboxes.clone(),
+                delimiter: tenant.recipient_delimiter,
+                aliases: tenant.aliases.clone().map(AliasFile::open).transpose().map_err(wrong)?,
+            });
             for domain in &tenant.domains {
                 owners.insert(parse(domain)?, Arc::clone(&owner));
             }
         }
         owners.entry(parse(&config.host_name)?).or_insert_with(|| {
-            Arc::new(Owner { name: Arc::from(OPERATOR), mailboxes: Mailboxes::Listed(BTreeSet::new()) })
+            let mailboxes = Mailboxes::Listed(BTreeSet::new());
+            Arc::new(Owner { name: Arc::from(OPERATOR), mailboxes, delimiter: None, aliases: None })
         });
         let names = owners.values().map(|owner| Arc::clone(&owner.name)).collect();
         Ok(Self { owners, names })
@@ -78,13 +110,82 @@ impl Tenants {
     /// What a mailbox is to this server.
     #[must_use]
     pub fn standing(&self, mailbox: &Mailbox) -> Standing {
-        match self.owners.get(mailbox.domain()) {
-            None => Standing::Foreign,
-            Some(owner) if owner.mailboxes.contains(mailbox.local()) => {
-                Standing::Mailbox(Arc::clone(&owner.name))
-            }
-            Some(owner) => Standing::Unknown(Arc::clone(&owner.name)),
+        let Some(owner) = self.owners.get(mailbox.domain()) else { return Standing::Foreign };
+        match owner.find(mailbox.local()) {
+            Found::Mailbox(_) | Found::Alias(_) => Standing::Mailbox(Arc::clone(&owner.name)),
+            Found::Nothing => Standing::Unknown(Arc::clone(&owner.name)),
         }
+    }
+
+    /// What an address stands for, if it is another name in the tables of its domain's owner.
+    pub(crate) fn alias(&self, mailbox: &Mailbox) -> Option<Arc<Alias>> {
+        let owner = self.owners.get(mailbox.domain()).filter(|owner| owner.aliases.is_some())?;
+        match owner.find(mailbox.local()) {
+            Found::Alias(alias) => Some(alias),
+            Found::Mailbox(_) | Found::Nothing => None,
+        }
+    }
+
+    /// The mailbox that an address is delivered into: without the word behind the delimiter of its domain's owner.
+    pub(crate) fn folder<'a>(&self, mailbox: &'a Mailbox) -> Cow<'a, Mailbox> {
+        let owner = self.owners.get(mailbox.domain()).filter(|owner| owner.delimiter.is_some());
+        match owner.map(|owner| owner.find(mailbox.local())) {
+            Some(Found::Mailbox(name)) if name != mailbox.local() => {
+                match Mailbox::new(name, mailbox.domain().clone()) {
+                    Ok(folder) => Cow::Owned(folder),
+                    Err(_) => Cow::Borrowed(mailbox),
+                }
+            }
+            Some(_) | None => Cow::Borrowed(mailbox),
+        }
+    }
+
+    /// Reads files of aliases again when they changed, until `stopping`.
+    pub(crate) async fn watch(self: Arc<Self>, stopping: CancellationToken) {
+        if self.owners.values().all(|owner| owner.aliases.is_none()) {
+            return;
+        }
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+            }
+            let tenants = Arc::clone(&self);
+            let look = move || {
+                tenants.owners.values().filter_map(|owner| owner.aliases.as_ref()).for_each(AliasFile::look);
+            };
+            if let Err(error) = tokio::task::spawn_blocking(look).await {
+                tracing::error!(%error, "the files of aliases were not looked at");
+            }
+        }
+    }
+}
+
+impl Owner {
+    /// The name as it is goes first, then the part of it before the delimiter, then what takes all others.
+    fn find<'a>(&self, local: &'a str) -> Found<'a> {
+        let aliases = self.aliases.as_ref().map(AliasFile::live);
+        let named = |name: &str| aliases.as_ref().and_then(|aliases| aliases.of(name)).cloned();
+        if let Some(alias) = named(local) {
+            return Found::Alias(alias);
+        }
+        let is_always = ALWAYS.iter().any(|name| name.eq_ignore_ascii_case(local));
+        if is_always || (self.mailboxes != Mailboxes::Any && self.mailboxes.contains(local)) {
+            return Found::Mailbox(local);
+        }
+        if let Some(part) = self.delimiter.and_then(|delimiter| delimiter.mailbox(local)) {
+            if let Some(alias) = named(part) {
+                return Found::Alias(alias);
+            }
+            if self.mailboxes.contains(part) {
+                return Found::Mailbox(part);
+            }
+        }
+        if self.mailboxes.contains(local) {
+            return Found::Mailbox(local);
+        }
+        let catch_all = aliases.as_ref().and_then(|aliases| aliases.catch_all()).cloned();
+        catch_all.map_or(Found::Nothing, Found::Alias)
     }
 }
 
@@ -124,7 +225,8 @@ mod tests {
     }
 
     #[test]
-    fn postmaster_always_has_a_mailbox() {
+    fn postmaster_and_abuse_always_have_a_mailbox() {
+        check("abuse@A.example", &Standing::Mailbox("a".into()));
         check("Postmaster@a.example", &Standing::Mailbox("a".into()));
         check("postmaster@mx.example", &Standing::Mailbox("operator".into()));
     }
@@ -132,5 +234,53 @@ mod tests {
     #[test]
     fn a_domain_that_nobody_owns_is_foreign() {
         check("ann@c.example", &Standing::Foreign);
+    }
+
+    /// A tenant with one mailbox, a file of aliases, and `+`.
+    fn aliased(aliases: &str, mailboxes: &str) -> Tenants {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("aliases");
+        std::fs::write(&file, aliases).unwrap();
+        let config = load::parse(&format!(
+            "[tenants.a]\ndomains = [\"a.example\"]\nmailboxes = {mailboxes}\nrecipient_delimiter = \"+\"\n\
+             aliases = {file:?}\n"
+        ))
+        .unwrap();
+        Tenants::new(&config).unwrap()
+    }
+
+    #[track_caller]
+    fn found(tenants: &Tenants, address: &str, folder: &str, is_alias: Option<usize>) {
+        let mailbox = Mailbox::parse(address).unwrap();
+        assert!(matches!(tenants.standing(&mailbox), Standing::Mailbox(_)), "{address}");
+        assert_eq!(tenants.folder(&mailbox).to_string(), folder, "{address}");
+        assert_eq!(tenants.alias(&mailbox).map(|alias| alias.targets.len()), is_alias, "{address}");
+    }
+
+    #[test]
+    fn the_name_goes_first_then_its_part_then_what_takes_all_others() {
+        let tenants = aliased("sales: ann, bob\nann+x: bob\n@: ann, bob, cid\n", "[\"ann\"]");
+        found(&tenants, "ann@a.example", "ann@a.example", None);
+        found(&tenants, "ann+news@a.example", "ann@a.example", None);
+        found(&tenants, "ann+x@a.example", "ann+x@a.example", Some(1));
+        found(&tenants, "Sales+de@a.example", "Sales+de@a.example", Some(2));
+        found(&tenants, "nobody+x@a.example", "nobody+x@a.example", Some(3));
+        found(&tenants, "abuse@a.example", "abuse@a.example", None);
+        found(&tenants, "postmaster+x@a.example", "postmaster@a.example", None);
+    }
+
+    #[test]
+    fn where_every_name_has_a_mailbox_the_word_behind_the_delimiter_is_none() {
+        let tenants = aliased("sales: ann\n", "\"any\"");
+        found(&tenants, "bob+news@a.example", "bob@a.example", None);
+        found(&tenants, "+news@a.example", "+news@a.example", None);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_an_error_with_its_key() {
+        let config =
+            load::parse("[tenants.a]\ndomains = [\"a.example\"]\naliases = \"/nowhere/aliases\"\n").unwrap();
+        let told = Tenants::new(&config).unwrap_err().to_string();
+        assert!(told.starts_with("tenants.a.aliases: /nowhere/aliases can't be read"), "{told}");
     }
 }

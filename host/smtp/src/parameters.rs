@@ -192,6 +192,15 @@ impl Notify {
         Self((self.0 & 7) | when.bit())
     }
 
+    /// The same without success, for the members of a list (RFC 3461 §5.2.7.3); who asked for nothing else gets nothing.
+    #[must_use]
+    pub fn without_success(self) -> Self {
+        match self.0 & !NotifyWhen::Success.bit() {
+            0 if self.0 != 0 => Self::NEVER,
+            left => Self(left),
+        }
+    }
+
     /// Whether `when` was asked for by name.
     #[must_use]
     pub fn contains(self, when: NotifyWhen) -> bool {
@@ -251,6 +260,15 @@ mod tests {
         let parsed = Parameter::parse(input);
         let found = parsed.as_ref().map(|parameter| (parameter.keyword(), parameter.value()));
         assert_eq!(found, expected, "{input:?}");
+    }
+
+    #[test]
+    fn members_of_a_list_report_no_success() {
+        let read = |value: &str| Notify::parse(value).unwrap();
+        assert_eq!(read("SUCCESS,FAILURE").without_success(), read("FAILURE"));
+        assert_eq!(read("SUCCESS").without_success(), Notify::NEVER);
+        assert_eq!(Notify::NEVER.without_success(), Notify::NEVER);
+        assert!(Notify::default().without_success().is_unset());
     }
 
     fn read(input: &str, expected: &Result<MailParameters, Reply>) {

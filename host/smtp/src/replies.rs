@@ -115,6 +115,12 @@ pub const RELAY_REFUSED: Reply = reply(550, [7, 1], "No relaying here");
 pub const MAILBOX_UNKNOWN: Reply = reply(550, [1, 1], "No such mailbox here");
 /// Rewrites that never come to an end (RFC 3463 X.4.6).
 pub const REWRITE_LOOP: Reply = reply(550, [4, 6], "Too many addresses for one recipient");
+/// The aliases of a recipient lead back to it, or too deep.
+pub const ALIAS_LOOP: Reply = reply(550, [4, 6], "The address leads back to itself");
+/// The aliases of a recipient mean too many.
+pub const ALIAS_MEMBERS_TOO_MANY: Reply = reply(550, [5, 3], "The address means too many recipients");
+/// Routing says that there is no way.
+pub const UNREACHABLE: Reply = reply(550, [4, 4], "No way to that domain");
 /// RFC 5321 §4.5.3.1.10.
 pub const RECIPIENTS_TOO_MANY: Reply = reply(452, [5, 3], "Too many recipients");
 /// RFC 1870 §6.1, §6.3.

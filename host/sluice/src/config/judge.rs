@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use sinks::network::Network;
 use smtp::Domain;
+use smtp::route::ROUTE_HOSTS_MAX;
 
-use super::Config;
+use super::{Config, RouteProtocol};
 use crate::deliver::path::Pattern;
 use crate::tenants::OPERATOR;
+use crate::transport::routes::DomainPattern;
 
 /// Tenant names become folder names and log fields, so they are kept short and plain.
 pub(super) const TENANT_NAME_BYTES_MAX: usize = 64;
@@ -20,6 +23,8 @@ pub fn judge(config: &Config) -> Vec<(String, String)> {
     }
     listeners(config, &mut wrong);
     tenants(config, &mut wrong);
+    routes(config, &mut wrong);
+    relay(config, &mut wrong);
     limits(config, &mut wrong);
     if config.low_resources.recovery_percent < 100 {
         wrong.push(("low_resources.recovery_percent".to_owned(), "must be at least 100.".to_owned()));
@@ -44,12 +49,15 @@ fn listeners(config: &Config, wrong: &mut Vec<(String, String)>) {
     }
 }
 
+fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+    !name.is_empty() && name.len() <= TENANT_NAME_BYTES_MAX && name.bytes().all(plain)
+}
+
 fn tenants(config: &Config, wrong: &mut Vec<(String, String)>) {
     let mut owners: BTreeMap<String, &str> = BTreeMap::new();
     for (name, tenant) in &config.tenants {
-        let plain =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
-        if name.is_empty() || name.len() > TENANT_NAME_BYTES_MAX || !name.bytes().all(plain) {
+        if !is_plain(name) {
             wrong.push((
                 format!("tenants.{name}"),
                 "a tenant's name is 1 to 64 of a-z, 0-9, - and _.".to_owned(),
@@ -71,6 +79,66 @@ fn tenants(config: &Config, wrong: &mut Vec<(String, String)>) {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Names become those of queues; a dot is left to the queues of domains.
+fn routes(config: &Config, wrong: &mut Vec<(String, String)>) {
+    let mut takers: BTreeMap<DomainPattern, &str> = BTreeMap::new();
+    for (name, route) in &config.routes {
+        let key = |field: &str| format!("routes.{name}.{field}");
+        if !is_plain(name) {
+            wrong.push((
+                format!("routes.{name}"),
+                "a route's name is 1 to 64 of a-z, 0-9, - and _.".to_owned(),
+            ));
+        }
+        for text in &route.domains {
+            match DomainPattern::parse(text) {
+                Err(sentence) => wrong.push((key("domains"), sentence)),
+                Ok(pattern) => match takers.get(&pattern) {
+                    Some(taker) => {
+                        wrong.push((key("domains"), format!("{text:?} goes by route {taker:?} already.")));
+                    }
+                    None => drop(takers.insert(pattern, name)),
+                },
+            }
+        }
+        match route.servers() {
+            Ok(servers) if servers.len() > ROUTE_HOSTS_MAX => {
+                wrong.push((key("hosts"), format!("at most {ROUTE_HOSTS_MAX} servers.")));
+            }
+            Ok(_) => {}
+            Err(sentence) => wrong.push((key("hosts"), sentence)),
+        }
+        if route.protocol == RouteProtocol::Lmtp && route.hosts.is_empty() {
+            let sentence = "DNS names no LMTP servers (RFC 2033 §5): name them here.";
+            wrong.push((key("hosts"), sentence.to_owned()));
+        }
+        if route.user.is_some() != route.password_file.is_some() {
+            wrong.push((key("user"), "goes with `password_file`: both, or neither.".to_owned()));
+        }
+        if let Some(pool) = &route.source_pool
+            && !config.outbound.source_pools.0.contains_key(pool)
+        {
+            wrong.push((key("source_pool"), format!("there is no {pool:?} in outbound.source_pools.")));
+        }
+        for (field, value) in [
+            ("connections_max", route.connections_max),
+            ("messages_per_connection_max", route.messages_per_connection_max),
+        ] {
+            if value == 0 {
+                wrong.push((key(field), "must be at least 1.".to_owned()));
+            }
+        }
+    }
+}
+
+fn relay(config: &Config, wrong: &mut Vec<(String, String)>) {
+    for text in &config.relay.networks {
+        if let Err(sentence) = Network::parse(text) {
+            wrong.push(("relay.networks".to_owned(), format!("{sentence}.")));
         }
     }
 }

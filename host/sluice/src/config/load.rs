@@ -76,6 +76,8 @@ pub fn file(path: &Path) -> Result<Config, Faults> {
     ]
     .into_iter()
     .flatten()
+    .chain(config.tenants.values_mut().filter_map(|tenant| tenant.aliases.as_mut()))
+    .chain(config.routes.values_mut().filter_map(|route| route.password_file.as_mut()))
     {
         *relative = folder.join(&*relative);
     }
@@ -215,6 +217,51 @@ mod tests {
             "[limits]\nmessage_bytes_max = 0\n",
             "line 2, column 1: limits.message_bytes_max: must be at least 1.",
         );
+    }
+
+    #[test]
+    fn a_route_that_leads_nowhere_is_named() {
+        check(
+            "[routes.r]\ndomains = [\"*.\"]\n",
+            "line 2, column 1: routes.r.domains: \"*.\" is neither a domain nor `*.` before one, nor `*`.",
+        );
+        check(
+            "[routes.a]\ndomains = [\"x.example\"]\n[routes.b]\ndomains = [\"X.example\"]\n",
+            "line 4, column 1: routes.b.domains: \"X.example\" goes by route \"a\" already.",
+        );
+        check(
+            "[routes.r]\ndomains = [\"*\"]\nuser = \"u\"\n",
+            "line 3, column 1: routes.r.user: goes with `password_file`: both, or neither.",
+        );
+        check(
+            "[routes.r]\ndomains = [\"*\"]\nsource_pool = \"p\"\n",
+            "line 3, column 1: routes.r.source_pool: there is no \"p\" in outbound.source_pools.",
+        );
+        check(
+            "[routes.r]\ndomains = [\"*\"]\nprotocol = \"lmtp\"\n",
+            "line 1, column 9: routes.r.hosts: DNS names no LMTP servers (RFC 2033 §5): name them here.",
+        );
+        check(
+            "[routes.\"a.b\"]\ndomains = [\"*\"]\n",
+            "line 1, column 2: routes.a.b: a route's name is 1 to 64 of a-z, 0-9, - and _.",
+        );
+    }
+
+    #[test]
+    fn a_route_has_a_most_of_servers() {
+        let with = |count: usize| {
+            let hosts = vec!["\"a.example\""; count].join(", ");
+            parse(&format!("[routes.r]\ndomains = [\"*\"]\nhosts = [{hosts}]\n"))
+        };
+        with(smtp::route::ROUTE_HOSTS_MAX).unwrap();
+        let told = with(smtp::route::ROUTE_HOSTS_MAX + 1).unwrap_err().to_string();
+        assert!(told.contains("at most 32 servers."), "{told}");
+    }
+
+    #[test]
+    fn a_relay_network_with_bits_behind_its_prefix_is_refused() {
+        let told = parse("[relay]\nnetworks = [\"10.1.2.3/8\"]\n").unwrap_err().to_string();
+        assert!(told.contains("relay.networks") && told.contains("write 10.0.0.0/8"), "{told}");
     }
 
     #[test]

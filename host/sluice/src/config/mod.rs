@@ -6,19 +6,19 @@
 
 pub mod judge;
 pub mod load;
+mod mailboxes;
 pub mod sample;
 mod way_out;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use ::spool::Schedule;
+pub use mailboxes::{ALWAYS, Delimiter, Mailboxes};
 use sample::{Shape, Shaped, settings};
 pub use way_out::{Dns, Outbound, Relay, Route, RouteProtocol, RouteTls, SourcePools, Targets};
 
@@ -79,8 +79,15 @@ settings! {
     pub struct Tenant {
         /// The domains whose mail is delivered here.
         pub domains: BTreeSet<String> = BTreeSet::new(),
-        /// `"any"`, or the list of local-parts that have a mailbox. `postmaster` always has one (RFC 5321 §4.5.1).
+        /// `"any"`, or the list of local-parts that have a mailbox. `postmaster` and `abuse` always have
+        /// one (RFC 5321 §4.5.1, RFC 2142 §4).
         pub mailboxes: Mailboxes = Mailboxes::Any,
+        /// A file of other names: lines `name: target, target`; the name `@` stands for all that nothing else takes. It is read
+        /// again when it changes.
+        pub aliases: Option<PathBuf> = None,
+        /// What parts a mailbox from a word of its user's, as `+` in `ann+news`: both go to `ann`. One of `+ - = . _ #`; absent:
+        /// nothing does.
+        pub recipient_delimiter: Option<Delimiter> = None,
     }
 }
 
@@ -246,70 +253,6 @@ pub enum LogLevel {
     Trace,
 }
 
-/// Which local-parts of a tenant's domains have a mailbox.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Mailboxes {
-    /// Every local-part.
-    Any,
-    /// These, compared without regard to ASCII case.
-    Listed(BTreeSet<String>),
-}
-
-impl Mailboxes {
-    /// Whether a local-part has a mailbox; `postmaster` always has (RFC 5321 §4.5.1).
-    #[must_use]
-    pub fn contains(&self, local: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Listed(names) => {
-                local.eq_ignore_ascii_case("postmaster")
-                    || names.iter().any(|name| name.eq_ignore_ascii_case(local))
-            }
-        }
-    }
-}
-
-impl Serialize for Mailboxes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Any => serializer.serialize_str("any"),
-            Self::Listed(names) => serializer.collect_seq(names),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Mailboxes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Form;
-        impl<'de> Visitor<'de> for Form {
-            type Value = Mailboxes;
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("\"any\" or a list of local-parts")
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Mailboxes, E> {
-                match text {
-                    "any" => Ok(Mailboxes::Any),
-                    other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
-                }
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Mailboxes, A::Error> {
-                let mut names = BTreeSet::new();
-                while let Some(name) = list.next_element::<String>()? {
-                    names.insert(name);
-                }
-                Ok(Mailboxes::Listed(names))
-            }
-        }
-        deserializer.deserialize_any(Form)
-    }
-}
-
-impl Shaped for Mailboxes {
-    fn shape() -> Shape {
-        Shape::Value
-    }
-}
-
 impl Shaped for Protocol {
     fn shape() -> Shape {
         Shape::Value
@@ -397,11 +340,13 @@ mod tests {
                     rest.starts_with('[')
                         || rest.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '))
                 });
-                format!("{}\n", example.unwrap_or(line))
+                // The example of a route names this one.
+                let pool = line.starts_with("source_pools = ").then_some("source_pools.example = []");
+                format!("{}\n", pool.or(example).unwrap_or(line))
             })
             .collect();
         let config = load::parse(&text).unwrap();
-        assert!(config.tenants.contains_key("example"));
+        assert!(config.tenants.contains_key("example") && config.routes.contains_key("example"));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The keys of the way out: who may send through this server, by which routes, and how often it is tried.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use smtp::{Domain, Host};
 
 use super::sample::{Shape, Shaped, settings};
 
@@ -18,11 +20,11 @@ settings! {
 settings! {
     /// A way for some domains: to named servers instead of those that DNS names, or to MX with settings of its own.
     pub struct Route {
-        /// The recipients' domains: `example.org`, `*.example.org` for all below it, `*` for all others. The most exact one wins.
-        /// A domain of a tenant goes by its route too, and not into mailboxes here.
+        /// The recipients' domains; none for a route that only sinks choose: `example.org`, `*.example.org` for all below it, `*` for all that no tenant owns. The most
+        /// exact one wins. A tenant's domain that is named, or is below a named one, goes by the route and not into mailboxes.
         pub domains: BTreeSet<String> = BTreeSet::new(),
-        /// The servers, in the order in which they are tried: `mail.example.org`, `192.0.2.1:24`, `[2001:db8::1]:25`. Empty: the mail
-        /// exchangers of each domain.
+        /// The servers, in the order in which they are tried: `mail.example.org`, `192.0.2.1:24`, `[2001:db8::1]:25`. Without a port:
+        /// 25, for LMTP 24. Empty: the mail exchangers of each domain.
         pub hosts: Vec<String> = Vec::new(),
         /// `smtp`, or `lmtp` (RFC 2033), which answers for each recipient by itself.
         pub protocol: RouteProtocol = RouteProtocol::Smtp,
@@ -60,12 +62,6 @@ settings! {
         pub port: u16 = 25,
         /// `public`: never to loopback, private or link-local addresses, which DNS of strangers may name. `any`: wherever DNS says.
         pub targets: Targets = Targets::Public,
-        /// Minutes to wait after the first failed attempt, the second, and so on; the last one repeats (RFC 5321 §4.5.4.1).
-        pub retry_minutes: Vec<u32> = vec![5, 15, 30, 60, 120, 240],
-        /// Hours until a message that can't be delivered goes back. RFC 5321 §4.5.4.1: at least 4 to 5 days.
-        pub expiry_hours: u32 = 120,
-        /// Hours until the sender is told that a message is late; 0 is never. 4: what Sendmail and Postfix's manual suggest.
-        pub delay_notice_hours: u32 = 4,
         /// Lists of our own addresses to connect from, by a name that routes use.
         pub source_pools: SourcePools = SourcePools::default(),
     }
@@ -118,6 +114,42 @@ pub enum Targets {
     Any,
 }
 
+impl Route {
+    /// Its servers, in order.
+    ///
+    /// # Errors
+    /// A sentence about the first text that names none.
+    pub fn servers(&self) -> Result<Vec<Host>, String> {
+        let port = match self.protocol {
+            RouteProtocol::Smtp => 25,
+            RouteProtocol::Lmtp => 24,
+        };
+        self.hosts.iter().map(|text| server(text, port)).collect()
+    }
+}
+
+/// `NAME`, `NAME:PORT`, an IPv4 address likewise, or an IPv6 address in brackets.
+fn server(text: &str, port_default: u16) -> Result<Host, String> {
+    let malformed =
+        || format!("{text:?} is no server: write mail.example.org, 192.0.2.1:24 or [2001:db8::1]:25.");
+    // The colons of an IPv6 address stand inside of brackets.
+    let behind_name = text.rfind(']').unwrap_or(0);
+    let (name, port) = match text.get(behind_name..).and_then(|rest| rest.rfind(':')) {
+        None => (text, port_default),
+        Some(at) => {
+            let (name, port) = text.split_at_checked(behind_name + at).ok_or_else(malformed)?;
+            let port = port.get(1..).and_then(|port| port.parse().ok()).filter(|port| *port > 0);
+            (name, port.ok_or_else(malformed)?)
+        }
+    };
+    let written = match name.strip_prefix('[') {
+        Some(inner) if inner.contains(':') => format!("[IPv6:{inner}"),
+        _ if name.parse::<Ipv4Addr>().is_ok() => format!("[{name}]"),
+        _ => name.to_owned(),
+    };
+    Ok(Host { name: Domain::parse(&written).map_err(|_| malformed())?, port })
+}
+
 macro_rules! values {
     ($($name:ident)*) => {$(
         impl Shaped for $name {
@@ -129,3 +161,43 @@ macro_rules! values {
 }
 
 values! { RouteProtocol RouteTls Targets SourcePools }
+
+#[cfg(test)]
+mod tests {
+    use super::{Route, RouteProtocol};
+
+    #[track_caller]
+    fn check(text: &str, protocol: RouteProtocol, expected: Option<(&str, u16)>) {
+        let route = Route { hosts: vec![text.to_owned()], protocol, ..Route::default() };
+        let servers = route.servers().ok();
+        let first = servers.as_ref().and_then(|servers| servers.first());
+        assert_eq!(first.map(|host| (host.name.as_str(), host.port)), expected, "{text}");
+    }
+
+    #[test]
+    fn a_server_is_a_name_or_an_address_with_its_port() {
+        check("mail.example.org", RouteProtocol::Smtp, Some(("mail.example.org", 25)));
+        check("mail.example.org", RouteProtocol::Lmtp, Some(("mail.example.org", 24)));
+        check("mail.example.org:2525", RouteProtocol::Smtp, Some(("mail.example.org", 2525)));
+        check("192.0.2.1:24", RouteProtocol::Smtp, Some(("[192.0.2.1]", 24)));
+        check("[2001:db8::1]:25", RouteProtocol::Lmtp, Some(("[IPv6:2001:db8::1]", 25)));
+        check("[2001:db8::1]", RouteProtocol::Smtp, Some(("[IPv6:2001:db8::1]", 25)));
+    }
+
+    #[test]
+    fn what_is_no_server_is_refused() {
+        for text in [
+            "",
+            "a:0",
+            "a:70000",
+            "a:",
+            ":25",
+            "2001:db8::1",
+            "[2001:db8::1",
+            "a b",
+            "mail.example.org:25:25",
+        ] {
+            check(text, RouteProtocol::Smtp, None);
+        }
+    }
+}

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use message::{LoadError, ReceivedFacts, TlsDetail};
-use smtp::{Recipient, RecipientState, ReversePath, Timestamp, replies};
+use smtp::{Mailbox, Recipient, RecipientState, ReversePath, Target, Timestamp, replies};
 use spool::schedule::{Age, Next};
 use spool::{
     Attempt, Done, Entry, EntryState, Lease, Outcome, ReadError, RecordError, Spool, Stage, StageName,
@@ -96,7 +96,7 @@ fn prepare(transport: &Transport, lease: &Lease) -> Vec<(Recipient, Delivery)> {
             let tenant = transport.tenants.owner(recipient.address.domain()).cloned();
             let delivery = Delivery {
                 tenant: tenant.unwrap_or_else(|| Arc::from(lease.tenant.as_str())),
-                mailbox: recipient.address.clone(),
+                mailbox: folder(transport, recipient),
                 name: format!(
                     "{}.{}_{}.{}",
                     lease.arrived.0 / 1000,
@@ -115,6 +115,18 @@ fn prepare(transport: &Transport, lease: &Lease) -> Vec<(Recipient, Delivery)> {
             (recipient.clone(), delivery)
         })
         .collect()
+}
+
+/// The mailbox of a recipient: as it was found out, else as the tables of its domain's owner have it.
+fn folder(transport: &Transport, recipient: &Recipient) -> Mailbox {
+    let address = &recipient.address;
+    match &recipient.target {
+        Target::Mailbox(Some(name)) => {
+            Mailbox::new(name, address.domain().clone()).unwrap_or_else(|_| address.clone())
+        }
+        Target::Mailbox(None) => address.clone(),
+        Target::ByDomain | Target::Remote => transport.tenants.folder(address).into_owned(),
+    }
 }
 
 /// Return-Path (RFC 5321 §4.4: the server that makes the final delivery adds it) and our Received field.

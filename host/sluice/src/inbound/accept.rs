@@ -30,15 +30,15 @@ enum End {
     SetAside { reason: String, by: String },
 }
 
-/// Accepts what stands, and answers the dot.
+/// Accepts what stands, and answers the dot. What is for domains that nobody here owns is the sender's, if one is known.
 pub(super) async fn accept(
     inbound: &Inbound,
-    session: &Session,
+    (session, sender): (&Session, Option<&str>),
     transaction: &Transaction,
     arrived: Arrived,
 ) -> Reply {
     let now = clock::now();
-    let shares = divide(inbound, session.envelope(), transaction);
+    let shares = divide(inbound, (session.envelope(), sender), transaction);
     let session_id = session.facts().session_id.as_str();
     if shares.is_empty() {
         inbound.counters.discarded.count();
@@ -95,7 +95,7 @@ fn refusal(error: &CommitError) -> Reply {
 /// The recipients by owner and end. Every recipient is in exactly one share, or was discarded.
 fn divide(
     inbound: &Inbound,
-    envelope: &Envelope,
+    (envelope, sender): (&Envelope, Option<&str>),
     transaction: &Transaction,
 ) -> BTreeMap<(String, End), Vec<Recipient>> {
     let mut shares: BTreeMap<(String, End), Vec<Recipient>> = BTreeMap::new();
@@ -106,7 +106,7 @@ fn divide(
             continue;
         };
         let owner = inbound.tenants.owner(recipient.address.domain());
-        let tenant = owner.map_or(crate::tenants::OPERATOR, |owner| owner).to_owned();
+        let tenant = owner.map(|owner| &**owner).or(sender).unwrap_or(crate::tenants::OPERATOR).to_owned();
         if let End::SetAside { .. } = end {
             inbound.counters.quarantined.count();
         }

@@ -85,16 +85,19 @@ impl Gates {
     ) -> RecipientStanding {
         self.learn_owners(inbound, session);
         let (owner, answer) = match inbound.tenants.standing(mailbox) {
+            Standing::Foreign if may_relay(inbound, session) => (None, RecipientStanding::Accepted),
             Standing::Foreign => {
                 self.current = None;
                 return RecipientStanding::Foreign;
             }
-            Standing::Mailbox(owner) => (owner, RecipientStanding::Accepted),
-            Standing::Unknown(owner) => (owner, RecipientStanding::UnknownMailbox),
+            Standing::Mailbox(owner) => (Some(owner), RecipientStanding::Accepted),
+            Standing::Unknown(owner) => (Some(owner), RecipientStanding::UnknownMailbox),
         };
-        let must_split = self.resolver.recipient(Some(&owner), &self.snapshot) == RecipientAsked::Later
-            || self.transaction.as_ref().is_some_and(|transaction| transaction.excludes(&owner));
-        self.current = Some(owner);
+        // What is for elsewhere is its sender's.
+        let whose = owner.as_ref().or(self.sender.as_ref()).map_or(OPERATOR, |owner| owner);
+        let must_split = self.resolver.recipient(owner.as_ref(), &self.snapshot) == RecipientAsked::Later
+            || self.transaction.as_ref().is_some_and(|transaction| transaction.excludes(whose));
+        self.current = owner;
         if must_split {
             return RecipientStanding::TransactionFull(replies::TRANSACTION_OF_ITS_OWN);
         }
@@ -197,7 +200,7 @@ impl Gates {
                 None => return replies::STORAGE_UNAVAILABLE,
             },
         };
-        accept::accept(inbound, session, transaction, arrived).await
+        accept::accept(inbound, (session, self.sender.as_deref()), transaction, arrived).await
     }
 
     /// The tenant of a recipient is asked about what happened before anyone knew that it was concerned (EVENTS, "Which
@@ -303,6 +306,12 @@ impl Gates {
         }
         self.owners_known = recipients.len();
     }
+}
+
+/// Whether the client may send to domains that nobody here owns; no sink has a say in it.
+fn may_relay(inbound: &Inbound, session: &Session) -> bool {
+    let remote = session.facts().remote.map(|remote| remote.ip());
+    remote.is_some_and(|remote| inbound.relay_networks.iter().any(|network| network.contains(remote)))
 }
 
 /// Of two decisions the stricter; of equals the later one that says something.

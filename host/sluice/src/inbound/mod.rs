@@ -17,6 +17,7 @@ mod rounds;
 use std::sync::Arc;
 
 use sinks::Sinks;
+use sinks::network::Network;
 use smtp::Domain;
 use spool::Spool;
 
@@ -36,6 +37,8 @@ pub(crate) struct Inbound {
     pub(crate) host_domain: Domain,
     pub(crate) received_fields_max: usize,
     pub(crate) tenants: Arc<Tenants>,
+    /// Whose clients may send to domains that nobody here owns.
+    pub(crate) relay_networks: Vec<Network>,
     pub(crate) sinks: Sinks,
     pub(crate) spool: Spool,
     pub(crate) connections: Arc<Connections>,

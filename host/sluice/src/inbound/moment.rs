@@ -51,8 +51,8 @@ pub(super) enum Sight {
 
 impl Transaction {
     /// Whether another tenant's sink made this transaction its own.
-    pub(super) fn excludes(&self, owner: &Arc<str>) -> bool {
-        self.exclusive.as_ref().is_some_and(|exclusive| exclusive != owner)
+    pub(super) fn excludes(&self, owner: &str) -> bool {
+        self.exclusive.as_ref().is_some_and(|exclusive| **exclusive != *owner)
     }
 
     /// The name that the message will have, given when it is first asked for.
@@ -216,8 +216,9 @@ fn merge(whole: &mut Envelope, before: &Envelope, after: &Envelope) {
 impl Scope<'_> {
     /// The envelope with the recipients that the round may see.
     fn share(&self, envelope: &Arc<Envelope>) -> Arc<Envelope> {
+        // What is for elsewhere is its sender's, who sees all.
         let own = |recipient: &Recipient| {
-            self.tenants.owner(recipient.address.domain()).is_none_or(|owner| owner == self.tenant)
+            self.tenants.owner(recipient.address.domain()).is_some_and(|owner| owner == self.tenant)
         };
         if self.sight == Sight::All || envelope.recipients.iter().all(own) {
             return Arc::clone(envelope);

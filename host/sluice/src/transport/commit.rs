@@ -43,21 +43,21 @@ pub(super) async fn commit(
 ) -> Result<Then, CommitError> {
     let now = clock::now();
     match verdict {
-        StageVerdict::Continue if !change.is_any() && lease.stage.resume.is_none() => Ok(Then::GoOn),
+        StageVerdict::Continue if change.is_nothing_new(lease) => Ok(Then::GoOn),
         StageVerdict::Continue => {
-            let stage = change.stage(transport, lease, (StagePointer::at(next(change.stage)), now));
+            let stage = change.stage(transport, lease, (change.onward(lease), now));
             record(transport, lease, stage).await
         }
         StageVerdict::Defer { wait, reason, deferral } => {
             let due = now + wait;
-            let pointer = stored::resume_at(change.stage, &deferral, due);
+            let pointer = stored::resume_at(change.stage, &deferral, due).along(lease.stage.route.clone());
             let stage = change.stage(transport, lease, (pointer, due));
             record(transport, lease, stage).await?;
             transport.settled(lease, "deferred", (&reason, change.by));
             Ok(Then::Rest)
         }
         StageVerdict::Hold { reason, deferral } => {
-            let pointer = stored::resume_at(change.stage, &deferral, now);
+            let pointer = stored::resume_at(change.stage, &deferral, now).along(lease.stage.route.clone());
             let mut stage = change.stage(transport, lease, (pointer, now));
             let (binding, until) = (Some(change.by.to_owned()), Some(now + keep::REMINDER));
             stage.state = EntryState::Held { reason: reason.clone(), binding, until };
@@ -66,7 +66,7 @@ pub(super) async fn commit(
             Ok(Then::Rest)
         }
         StageVerdict::Quarantine(reason) => {
-            let mut stage = change.stage(transport, lease, (StagePointer::at(next(change.stage)), now));
+            let mut stage = change.stage(transport, lease, (change.onward(lease), now));
             let (by, until) = (change.by.to_owned(), now + QUARANTINE);
             stage.state = EntryState::Quarantined { reason: reason.clone(), binding: by, until };
             record(transport, lease, stage).await?;
@@ -141,6 +141,18 @@ fn next(stage: StageName) -> StageName {
 }
 
 impl Change<'_> {
+    /// Whether the next stage needs no record. An entry with a next hop stands at the door of delivery in one: there it may
+    /// be left and found again.
+    fn is_nothing_new(&self, lease: &Lease) -> bool {
+        let is_frozen = self.stage == StageName::Routed && lease.stage.route.is_some();
+        !self.is_any() && lease.stage.resume.is_none() && !is_frozen
+    }
+
+    /// In front of the next stage, with the next hop that is decided.
+    fn onward(&self, lease: &Lease) -> StagePointer {
+        StagePointer::at(next(self.stage)).along(lease.stage.route.clone())
+    }
+
     /// Whether there is anything to record.
     fn is_any(&self) -> bool {
         self.before.envelope != self.after.envelope
@@ -190,7 +202,7 @@ impl Change<'_> {
     fn before(&self, lease: &Lease, recipients: Vec<Recipient>) -> NewEntry {
         let mut entry = child(lease, recipients, lease.content.whole());
         if entry.stage.stage != self.stage {
-            entry.stage = StagePointer::at(self.stage);
+            entry.stage = StagePointer::at(self.stage).along(lease.stage.route.clone());
         }
         entry
     }
@@ -201,7 +213,7 @@ impl Change<'_> {
         let mut entry = child(lease, recipients, self.content().unwrap_or_else(whole));
         entry.variables = stored::variables(&self.after.variables);
         entry.scores = stored::scores(&self.after.scores);
-        entry.stage = StagePointer::at(next(self.stage));
+        entry.stage = self.onward(lease);
         entry
     }
 
@@ -219,7 +231,7 @@ impl Change<'_> {
                 as_it_is: &|recipients| NewEntry {
                     id: clock::queue_id(),
                     envelope: some(recipients),
-                    stage: StagePointer::at(next(self.stage)),
+                    stage: self.onward(lease),
                     ..whole.clone()
                 },
             };
@@ -240,7 +252,7 @@ impl Change<'_> {
         entry.maker = Some(self.by.to_owned());
         entry.variables = stored::variables(&sibling.variables);
         entry.scores = stored::scores(&sibling.scores);
-        entry.stage = stored::resume_behind(self.stage, &sibling.after, now);
+        entry.stage = stored::resume_behind(self.stage, &sibling.after, now).along(lease.stage.route.clone());
         entry
     }
 }

@@ -4,11 +4,16 @@
 //! so that a slow sink of one message holds no other message, and one tenant's sinks no other tenant's mail. All of it
 //! stops between two durable records.
 
+pub(crate) mod aliases;
 mod categorize;
 mod commit;
+mod division;
+mod expand;
 mod fates;
 mod keep;
 pub(crate) mod operator;
+mod route;
+pub(crate) mod routes;
 pub(crate) mod stages;
 mod turns;
 
@@ -17,8 +22,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sinks::Sinks;
-use smtp::Recipient;
-use spool::{Entry, Lease, Schedule, Spool};
+use smtp::{NextHop, Recipient, RecipientState, Refusal};
+use spool::schedule::{Age, Next};
+use spool::{Attempt, Entry, Lease, Outcome, Schedule, Spool};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +36,7 @@ use crate::deliver::local::Maildir;
 use crate::observer::{Observation, Observer};
 use crate::telemetry::counters::Counters;
 use crate::tenants::Tenants;
+use routes::Routes;
 use turns::Turns;
 
 /// How long a lease that could not be recorded rests before it is looked at again: the disk needs an operator, not haste.
@@ -40,6 +47,7 @@ pub(crate) struct Transport {
     pub(crate) spool: Spool,
     pub(crate) sinks: Sinks,
     pub(crate) tenants: Arc<Tenants>,
+    pub(crate) routes: Arc<Routes>,
     pub(crate) maildir: Arc<Maildir>,
     pub(crate) schedule: Schedule,
     pub(crate) settings: config::Delivery,
@@ -49,6 +57,11 @@ pub(crate) struct Transport {
     /// An entry that arrived before may have been delivered without a record of it. See [`Transport::doubt`].
     pub(crate) doubtful_before: AtomicU64,
     pub(crate) stopping: CancellationToken,
+}
+
+/// Whether an entry's next hop is another server.
+fn is_for_elsewhere(entry: &Entry) -> bool {
+    entry.stage.route.as_ref().is_some_and(|route| route.to != NextHop::Mailboxes)
 }
 
 impl Transport {
@@ -75,7 +88,9 @@ impl Transport {
             while stages.try_join_next().is_some() {}
             let Some(lease) = self.next().await else { break };
             if stages::none_wanted(self, &lease) {
-                if ready.send(lease).await.is_err() {
+                if is_for_elsewhere(&lease) {
+                    self.wait_for_the_way_out(lease).await;
+                } else if ready.send(lease).await.is_err() {
                     break;
                 }
                 continue;
@@ -92,7 +107,10 @@ impl Transport {
                     () = transport.stopping.cancelled() => return,
                     turn = turn.come() => turn,
                 };
-                if let Some(lease) = stages::run(&transport, lease).await {
+                let Some(lease) = stages::run(&transport, lease).await else { return };
+                if is_for_elsewhere(&lease) {
+                    transport.wait_for_the_way_out(lease).await;
+                } else {
                     // A closed queue means that the server stops; the dropped lease is found again at the next start.
                     let _ = ready.send(lease).await;
                 }
@@ -100,6 +118,39 @@ impl Transport {
             });
         }
         while stages.join_next().await.is_some() {}
+    }
+
+    /// This version has no client: what is for another server is tried again as the schedule says, in vain until it expires.
+    async fn wait_for_the_way_out(&self, mut lease: Lease) {
+        let (now, envelope) = (clock::now(), &lease.envelope);
+        let open: Vec<&Recipient> = envelope.recipients.iter().filter(|one| commit::is_open(one)).collect();
+        let attempts = open.iter().map(|recipient| recipient.attempts).max().unwrap_or(0).saturating_add(1);
+        let (id, arrived, expires) = (lease.id, lease.arrived, envelope.expires);
+        let age = Age { id, arrived, expires, attempts, due: lease.due };
+        let recorded = match self.schedule.next(&age, now) {
+            Next::Attempt(due) => {
+                let deferred = |recipient: &&Recipient| Outcome {
+                    recipient: recipient.id,
+                    state: RecipientState::Deferred,
+                    reply: None,
+                };
+                let outcomes = open.iter().map(deferred).collect();
+                tracing::warn!(
+                    entry = %id, tenant = lease.tenant, due = due.0,
+                    queue = lease.stage.route.as_ref().map(|route| tracing::field::display(&route.queue)),
+                    "deferred: this version delivers to no other server"
+                );
+                self.spool.record_attempt(&mut lease, Attempt { outcomes, due, outbox: Vec::new() }).await
+            }
+            Next::Expire => {
+                let refusal = Refusal { reply: None, reason: "expired".to_owned() };
+                commit::fail_all(self, &mut lease, (&refusal, Vec::new())).await
+            }
+        };
+        if let Err(error) = recorded {
+            tracing::error!(entry = %id, %error, "a deferral was not recorded; it runs again");
+            tokio::time::sleep(LEASE_PAUSE).await;
+        }
     }
 
     /// The next entry that is due, or none when the server stops.

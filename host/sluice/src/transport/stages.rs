@@ -5,32 +5,40 @@
 
 use std::sync::Arc;
 
-use sinks::{Event, Outcome, Sinks, Snapshot, Subject, Verdict};
+use sinks::{Class, Event, EventKind, Outcome, Sinks, Snapshot, Subject, Verdict};
 use spool::{CommitError, Entry, EntryState, Lease, Stage, StageName, StagePointer};
 
 use super::Transport;
 use super::categorize;
 use super::commit;
 use super::keep;
+use super::route;
 use crate::clock;
 use crate::observer::Observation;
 use crate::stored;
 
-/// Whether the entry can go to delivery as it is: nobody wants to be asked, and all its recipients are its tenant's.
+/// Whether the entry can go to delivery as it is: its next hop is decided, or nobody wants to be asked and all its
+/// recipients are mailboxes of its tenant's.
 pub(super) fn none_wanted(transport: &Transport, entry: &Entry) -> bool {
+    if entry.stage.stage == StageName::Deliver {
+        return true;
+    }
     let snapshot = transport.sinks.registry();
     let wanted = pending(entry.stage.stage)
         .iter()
-        .any(|(_, event)| Sinks::wants(&snapshot, event.kind(), Some(&entry.tenant)));
-    !wanted && categorize::all_here(transport, entry)
+        .any(|(_, kind)| Sinks::wants(&snapshot, *kind, Some(&entry.tenant)));
+    !wanted && entry.stage.route.is_none() && categorize::all_here(transport, entry)
 }
 
 /// What an entry at that stage still has before it, with the stage's name.
-fn pending(stage: StageName) -> &'static [(StageName, Event)] {
-    const ALL: &[(StageName, Event)] = &[
-        (StageName::Submission, Event::TransportSubmission),
-        (StageName::PreCategorize, Event::PreCategorize),
-        (StageName::PostCategorize, Event::PostCategorize),
+fn pending(stage: StageName) -> &'static [(StageName, EventKind)] {
+    const ALL: &[(StageName, EventKind)] = &[
+        (StageName::Submission, EventKind::TransportSubmission),
+        (StageName::PreCategorize, EventKind::PreCategorize),
+        (StageName::Categorize, EventKind::Categorize),
+        (StageName::PostCategorize, EventKind::PostCategorize),
+        (StageName::Route, EventKind::Route),
+        (StageName::Routed, EventKind::Routed),
     ];
     let from = ALL.iter().position(|(name, _)| *name >= stage).unwrap_or(ALL.len());
     ALL.get(from..).unwrap_or_default()
@@ -39,15 +47,27 @@ fn pending(stage: StageName) -> &'static [(StageName, Event)] {
 /// Runs what is pending. The lease comes back when the entry is to be delivered now; else it rests or is done.
 pub(super) async fn run(transport: &Arc<Transport>, mut lease: Lease) -> Option<Lease> {
     let snapshot = transport.sinks.registry();
-    for (stage, event) in pending(lease.stage.stage) {
-        if *stage == StageName::PostCategorize {
-            lease = categorize::split(transport, lease).await?;
-        }
-        if Sinks::wants(&snapshot, event.kind(), Some(&lease.tenant)) {
-            lease = one(transport, &snapshot, lease, (*stage, event)).await?;
+    for (stage, kind) in pending(lease.stage.stage) {
+        let event = match kind {
+            EventKind::Categorize => {
+                lease = categorize::run(transport, &snapshot, lease).await?;
+                continue;
+            }
+            EventKind::Route => {
+                lease = route::run(transport, &snapshot, lease).await?;
+                continue;
+            }
+            EventKind::TransportSubmission => Event::TransportSubmission,
+            EventKind::PreCategorize => Event::PreCategorize,
+            EventKind::PostCategorize => Event::PostCategorize,
+            _ => Event::Routed(lease.stage.route.clone()),
+        };
+        // Behind its record an entry with a next hop stands at the door already, unless somebody wants to see it routed.
+        if Sinks::wants(&snapshot, *kind, Some(&lease.tenant)) {
+            lease = one(transport, &snapshot, lease, (*stage, &event)).await?;
         }
     }
-    categorize::split(transport, lease).await
+    Some(lease)
 }
 
 async fn one(
@@ -56,15 +76,10 @@ async fn one(
     mut lease: Lease,
     (stage, event): (StageName, &Event),
 ) -> Option<Lease> {
-    let mut here = Stage::of(&lease);
-    if here.stage.stage != stage {
-        here.stage = StagePointer::at(stage).along(here.stage.route.take());
-    }
-    let mut subject = match subject(transport, &lease, (stage, event)).await {
+    let mut subject = match subject(transport, &lease, (stage, event.kind())).await {
         Ok(subject) => subject,
         Err(error) => {
-            tracing::error!(entry = %lease.id, %error, "an entry's content can't be read; it rests");
-            hold(transport, &mut lease, (here, format!("content unreadable: {error}"))).await;
+            hold_unreadable(transport, lease, (stage, error)).await;
             return None;
         }
     };
@@ -79,27 +94,64 @@ async fn one(
     match commit::commit(transport, &mut lease, &change, verdict).await {
         Ok(commit::Then::GoOn) => Some(lease),
         Ok(commit::Then::Rest) => None,
-        Err(error @ (CommitError::TooLarge(_) | CommitError::Piece | CommitError::Exists(_))) => {
-            tracing::error!(entry = %lease.id, %error, by = outcome.by.word(), "a stage can't be recorded; held");
-            hold(transport, &mut lease, (here, format!("a stage can't be recorded: {error}"))).await;
-            None
-        }
-        Err(error @ (CommitError::Poisoned | CommitError::Full | CommitError::Closed)) => {
-            tracing::error!(entry = %lease.id, %error, "a stage was not recorded; it runs again");
-            tokio::time::sleep(super::LEASE_PAUSE).await;
+        Err(error) => {
+            unrecorded(transport, lease, (stage, error)).await;
             None
         }
     }
 }
 
+/// Holds an entry at its stage of which the content can't be read.
+pub(super) async fn hold_unreadable(
+    transport: &Transport,
+    mut lease: Lease,
+    (stage, error): (StageName, spool::ReadError),
+) {
+    tracing::error!(entry = %lease.id, %error, "an entry's content can't be read; it rests");
+    let here = at(&lease, stage);
+    hold(transport, &mut lease, (here, format!("content unreadable: {error}"))).await;
+}
+
+/// What a stage came to was not recorded: it runs again if the spool may take it then, else the entry is held.
+pub(super) async fn unrecorded(
+    transport: &Transport,
+    mut lease: Lease,
+    (stage, error): (StageName, CommitError),
+) {
+    match error {
+        CommitError::TooLarge(_) | CommitError::Piece | CommitError::Exists(_) => {
+            tracing::error!(entry = %lease.id, %error, "a stage can't be recorded; held");
+            let here = at(&lease, stage);
+            hold(transport, &mut lease, (here, format!("a stage can't be recorded: {error}"))).await;
+        }
+        CommitError::Poisoned | CommitError::Full | CommitError::Closed => {
+            tracing::error!(entry = %lease.id, %error, "a stage was not recorded; it runs again");
+            tokio::time::sleep(super::LEASE_PAUSE).await;
+        }
+    }
+}
+
+/// The entry as it is, in front of a stage.
+fn at(lease: &Lease, stage: StageName) -> Stage {
+    let mut here = Stage::of(lease);
+    if here.stage.stage != stage {
+        here.stage = StagePointer::at(stage).along(here.stage.route.take());
+    }
+    here
+}
+
 /// What the event is about: the entry as the newest record has it.
-async fn subject(
+pub(super) async fn subject(
     transport: &Arc<Transport>,
     lease: &Lease,
-    (stage, event): (StageName, &Event),
+    (stage, kind): (StageName, EventKind),
 ) -> Result<Subject, spool::ReadError> {
     // The same id when the stage runs again from the same record: sinks make their effects outside idempotent with it.
-    let mut event_id = format!("{}-{}-{}", lease.id, event.kind().name(), lease.version);
+    let mut event_id = format!("{}-{}-{}", lease.id, kind.name(), lease.version);
+    if kind.class() == Class::Provider && lease.stage.stage == stage {
+        // It may have waited here for another answer.
+        event_id = format!("{event_id}-{}", lease.due.0);
+    }
     let staged = lease.stage.resume.as_ref().filter(|_| lease.stage.stage == stage).and_then(stored::staged);
     if let Some(deferral) = staged.as_ref().map(|staged| &staged.deferral) {
         // Asked again because the sink wished it: that is another question.
@@ -122,7 +174,12 @@ async fn subject(
     Ok(subject)
 }
 
-fn tell(transport: &Transport, lease: &Lease, (event, subject): (&Event, &Subject), outcome: &Outcome) {
+pub(super) fn tell(
+    transport: &Transport,
+    lease: &Lease,
+    (event, subject): (&Event, &Subject),
+    outcome: &Outcome,
+) {
     transport.counters.count_calls(&outcome.calls);
     if outcome.calls.is_empty() {
         return;
