@@ -109,14 +109,13 @@ pub use content::{ContentPiece, StoredContent};
 pub use counts::{Counts, Standing, Summary};
 pub use disk::Space;
 pub use encoding::Binary;
-pub use entry::{
-    Attempt, Done, Entry, EntryState, Ingress, NewEntry, Outcome, QueueId, Scores, Stage, Variables,
-};
+pub use entry::{Attempt, Done, Entry, EntryState, NewEntry, Outcome, QueueId, Scores, Stage, Variables};
 pub use error::{AcceptError, BodyError, CommitError, OpenError, ReadError, RecordError};
 pub use lease::Lease;
 pub use recovery::{Recovery, Torn};
 pub use schedule::Schedule;
 pub use settings::Settings;
+pub use smtp::Ingress;
 pub use spool::{Deleted, Spool};
 pub use stage::{Position, Resume, StageName, StagePointer, Tier};
 pub use verify::{Report, Unreadable, verify};

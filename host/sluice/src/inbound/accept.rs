@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sinks::Fate;
-use smtp::{EnhancedStatus, Envelope, Facts, Recipient, Reply, Session, Timestamp, replies};
-use spool::{CommitError, ContentPiece, EntryState, Ingress, NewEntry, QueueId, StageName, StagePointer};
+use smtp::{EnhancedStatus, Envelope, Facts, Ingress, Recipient, Reply, Session, Timestamp, replies};
+use spool::{CommitError, ContentPiece, EntryState, NewEntry, QueueId, StageName, StagePointer};
 
 use super::Inbound;
 use super::content::Arrived;
@@ -19,7 +19,8 @@ use crate::stored;
 
 /// EVENTS, rule 11: what is quarantined is kept 14 days.
 pub(crate) const QUARANTINE: Duration = Duration::from_hours(14 * 24);
-/// How long a recipient rests whom a sink deferred at the dot, where SMTP has one reply for all; as a faulting stage.
+/// How long a recipient rests whom a sink deferred at the dot, where SMTP has one reply for all; as a faulting stage. Then it
+/// goes through the stages, deferred as it is.
 pub(crate) const RECIPIENT_DEFERRAL: Duration = Duration::from_mins(5);
 
 /// What becomes of some recipients: those with the same end of one tenant share an entry.
@@ -110,7 +111,11 @@ fn divide(
         if let End::SetAside { .. } = end {
             inbound.counters.quarantined.count();
         }
-        shares.entry((tenant, end)).or_default().push(recipient.clone());
+        let mut recipient = recipient.clone();
+        if let Some(Fate::Defer(reply @ Some(_))) = transaction.fate(&recipient) {
+            recipient.last_reply.clone_from(reply);
+        }
+        shares.entry((tenant, end)).or_default().push(recipient);
     }
     shares
 }
@@ -149,7 +154,7 @@ impl Made<'_> {
             id,
             parent: None,
             maker: None,
-            ingress: Ingress::Smtp,
+            ingress: Ingress::of(self.session.facts()),
             arrived: self.now,
             facts: Some(self.session.facts().clone()),
             tenant,

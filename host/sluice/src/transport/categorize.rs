@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use smtp::{Recipient, RecipientState, replies};
-use spool::{CommitError, Entry, EntryState, Ingress, Lease, Stage, StageName, StagePointer};
+use smtp::{Ingress, Recipient, RecipientState, replies};
+use spool::{CommitError, Entry, EntryState, Lease, Stage, StageName, StagePointer};
 
 use super::Transport;
 use super::commit::{Then, child, is_open};
