@@ -115,6 +115,9 @@ pub const RELAY_REFUSED: Reply = reply(550, [7, 1], "No relaying here");
 pub const MAILBOX_UNKNOWN: Reply = reply(550, [1, 1], "No such mailbox here");
 /// Rewrites that never come to an end (RFC 3463 X.4.6).
 pub const REWRITE_LOOP: Reply = reply(550, [4, 6], "Too many addresses for one recipient");
+/// A rewrite to recipients who each want a transaction of their own (RFC 3463 X.3.5): a client that came again would name the
+/// same recipient, and be refused for ever.
+pub const REWRITE_APART: Reply = reply(550, [3, 5], "This recipient is set up in a way that cannot work");
 /// RFC 5321 §4.5.3.1.10.
 pub const RECIPIENTS_TOO_MANY: Reply = reply(452, [5, 3], "Too many recipients");
 /// RFC 1870 §6.1, §6.3.

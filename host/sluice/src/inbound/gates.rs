@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use sinks::verdict::Merge;
 use sinks::{Asked, EventKind, RecipientAsked, Resolver, Sinks, Snapshot, Split, Subject, Tiers, Verdict};
-use smtp::{Decision, Gate, Interest, Mailbox, Notice, RecipientStanding, Reply, Session, replies};
+use smtp::{
+    Decision, Gate, Interest, Mailbox, Notice, Recipient, RecipientStanding, Reply, Session, replies,
+};
 
 use super::Inbound;
 use super::accept;
@@ -92,9 +94,15 @@ impl Gates {
             Standing::Mailbox(owner) => (owner, RecipientStanding::Accepted),
             Standing::Unknown(owner) => (owner, RecipientStanding::UnknownMailbox),
         };
+        let owner_of = |recipient: &Recipient| inbound.tenants.owner(recipient.address.domain()).cloned();
+        let beside: Vec<_> = session.settled().iter().map(owner_of).collect();
         let must_split = self.resolver.recipient(Some(&owner), &self.snapshot) == RecipientAsked::Later
             || self.transaction.as_ref().is_some_and(|transaction| transaction.excludes(&owner));
+        let never_fits = self.resolver.is_apart(Some(&owner), &beside, &self.snapshot);
         self.current = Some(owner);
+        if never_fits {
+            return RecipientStanding::Apart;
+        }
         if must_split {
             return RecipientStanding::TransactionFull(replies::TRANSACTION_OF_ITS_OWN);
         }
@@ -122,6 +130,7 @@ impl Gates {
             About::Transaction => {
                 self.resolver.transaction(sinks::Event::Gate(gate.clone()).kind(), &self.snapshot)
             }
+            About::End => self.resolver.session_over(&self.met),
         };
         self.ask_all(inbound, session, (&sinks::Event::Gate(gate), &asked)).await
     }
@@ -134,20 +143,14 @@ impl Gates {
         notice: Notice,
     ) -> Decision {
         self.learn_owners(inbound, session);
-        let mut asked = match rounds::about_notice(&notice) {
+        let asked = match rounds::about_notice(&notice) {
             About::Session => vec![self.resolver.session()],
             About::Recipient => vec![self.resolver.about_recipient(self.current.as_ref())],
             About::Transaction => {
                 self.resolver.transaction(sinks::Event::Notice(notice.clone()).kind(), &self.snapshot)
             }
+            About::End => self.resolver.session_over(&self.met),
         };
-        if let Notice::Disconnect { .. } = &notice {
-            let known = asked.iter().filter_map(|asked| asked.tenant.clone()).collect::<Vec<_>>();
-            let others = self.met.iter().filter(|tenant| !known.contains(tenant));
-            asked.extend(
-                others.map(|tenant| Asked { tenant: Some(Arc::clone(tenant)), tiers: Tiers::TenantOnly }),
-            );
-        }
         let ends = matches!(notice, Notice::TransactionEnd { .. });
         let decision = self.ask_all(inbound, session, (&sinks::Event::Notice(notice), &asked)).await;
         if ends {
