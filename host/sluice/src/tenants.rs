@@ -1,14 +1,14 @@
-//! Who owns a domain, and which mailboxes it has.
+//! Who owns a domain, which mailboxes it has, and how much of it may be queued.
 //!
 //! Built once from the configuration. The host's own name belongs to the tenant `operator` unless another tenant lists
 //! it: `<postmaster>` without a domain must always be taken (RFC 5321 §4.5.1).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use smtp::{Domain, Mailbox};
 
-use crate::config::{Config, Mailboxes};
+use crate::config::{Config, Mailboxes, Tenant};
 
 /// The tenant that owns the host's own name when no other does.
 pub const OPERATOR: &str = "operator";
@@ -22,7 +22,16 @@ pub struct NotADomain(String);
 #[derive(Debug)]
 pub struct Tenants {
     owners: HashMap<Domain, Arc<Owner>>,
-    names: BTreeSet<Arc<str>>,
+    queues: BTreeMap<Arc<str>, QueueLimits>,
+}
+
+/// What a tenant may have in the queue.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct QueueLimits {
+    /// Entries.
+    pub entries_max: u64,
+    /// Bytes of their contents.
+    pub bytes_max: u64,
 }
 
 #[derive(Debug)]
@@ -50,9 +59,11 @@ impl Tenants {
     pub fn new(config: &Config) -> Result<Self, NotADomain> {
         let parse = |text: &str| Domain::parse(text).map_err(|_| NotADomain(text.to_owned()));
         let mut owners = HashMap::new();
+        let mut queues = BTreeMap::from([(Arc::from(OPERATOR), queue_limits(config, &Tenant::default()))]);
         for (name, tenant) in &config.tenants {
             let owner =
                 Arc::new(Owner { name: Arc::from(name.as_str()), mailboxes: tenant.mailboxes.clone() });
+            queues.insert(Arc::clone(&owner.name), queue_limits(config, tenant));
             for domain in &tenant.domains {
                 owners.insert(parse(domain)?, Arc::clone(&owner));
             }
@@ -60,8 +71,7 @@ impl Tenants {
         owners.entry(parse(&config.host_name)?).or_insert_with(|| {
             Arc::new(Owner { name: Arc::from(OPERATOR), mailboxes: Mailboxes::Listed(BTreeSet::new()) })
         });
-        let names = owners.values().map(|owner| Arc::clone(&owner.name)).collect();
-        Ok(Self { owners, names })
+        Ok(Self { owners, queues })
     }
 
     /// The tenant that owns a domain.
@@ -72,7 +82,13 @@ impl Tenants {
 
     /// The names of all tenants, each once.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|name| &**name)
+        self.queues.keys().map(|name| &**name)
+    }
+
+    /// What a tenant may have in the queue.
+    #[must_use]
+    pub fn queue_limits(&self, tenant: &str) -> Option<QueueLimits> {
+        self.queues.get(tenant).copied()
     }
 
     /// What a mailbox is to this server.
@@ -85,6 +101,13 @@ impl Tenants {
             }
             Some(owner) => Standing::Unknown(Arc::clone(&owner.name)),
         }
+    }
+}
+
+fn queue_limits(config: &Config, tenant: &Tenant) -> QueueLimits {
+    QueueLimits {
+        entries_max: tenant.queue_entries_max.unwrap_or(config.limits.tenant_queue_entries_max),
+        bytes_max: tenant.queue_bytes_max.unwrap_or(config.limits.tenant_queue_bytes_max),
     }
 }
 

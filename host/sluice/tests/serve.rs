@@ -29,8 +29,11 @@ impl Scene {
         std::fs::create_dir_all(&folder).unwrap();
         let listener =
             Listener { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ..Listener::default() };
-        let tenant =
-            |domain: &str, mailboxes| Tenant { domains: BTreeSet::from([domain.to_owned()]), mailboxes };
+        let tenant = |domain: &str, mailboxes| Tenant {
+            domains: BTreeSet::from([domain.to_owned()]),
+            mailboxes,
+            ..Tenant::default()
+        };
         let config = Config {
             host_name: "mx.example".to_owned(),
             data_directory: folder.clone(),

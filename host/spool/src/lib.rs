@@ -106,7 +106,7 @@ mod verify;
 
 pub use body::{Body, BodyWriter};
 pub use content::{ContentPiece, StoredContent};
-pub use counts::{Counts, Standing, Summary};
+pub use counts::{Counts, Standing, Summary, TenantCounts};
 pub use disk::Space;
 pub use encoding::Binary;
 pub use entry::{Attempt, Done, Entry, EntryState, NewEntry, Outcome, QueueId, Scores, Stage, Variables};

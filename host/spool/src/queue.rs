@@ -11,7 +11,7 @@ use smtp::Timestamp;
 
 use crate::body::BodyName;
 use crate::content::StoredContent;
-use crate::counts::{Counts, Standing, Summary, Tenants};
+use crate::counts::{Counts, Standing, Summary, TenantCounts, Tenants};
 use crate::entry::{Entry, QueueId};
 use crate::needs::{Needed, Needs};
 use crate::outline::{Outline, References, Rest};
@@ -41,6 +41,8 @@ struct Slot {
     base: u64,
     needed: Needed,
     cached: Option<Arc<Entry>>,
+    /// Bytes of its content, as its tenant's counts have them.
+    bytes: u64,
     tenant: u32,
     priority: i8,
     rest: Rest,
@@ -75,7 +77,7 @@ impl Queue {
     pub(crate) fn put(&mut self, entry: &Outline<'_>, number: u64, location: Location) -> Vec<BodyName> {
         // Needed anew before the old needs go: what both refer to must not be counted out meanwhile.
         let needed = self.needs.add(entry.id, &entry.refers, number, location);
-        let tenant = self.tenants.add(entry.tenant);
+        let tenant = self.tenants.add(entry.tenant, entry.size);
         let turn = self.entries.get(&entry.id).map_or(Turn::Free, |old| old.turn);
         let freed = self.remove(entry.id);
         self.needs.begin_newest(number);
@@ -84,6 +86,7 @@ impl Queue {
             base: number,
             needed,
             cached: None,
+            bytes: entry.size,
             tenant,
             priority: entry.priority,
             rest: entry.rest,
@@ -106,7 +109,7 @@ impl Queue {
         if slot.turn != Turn::Free {
             self.leased = self.leased.saturating_sub(1);
         }
-        self.tenants.remove(slot.tenant);
+        self.tenants.remove(slot.tenant, slot.bytes);
         self.resting.count(slot.rest, |count| count.saturating_sub(1));
         self.needs.end_newest(slot.base);
         self.needs.remove(&slot.needed)
@@ -271,9 +274,9 @@ impl Queue {
         Summary { id, tenant: self.tenants.name(slot.tenant), due: slot.due, standing: slot.standing() }
     }
 
-    /// Entries of a tenant.
-    pub(crate) fn tenant_entries(&self, tenant: &str) -> usize {
-        self.tenants.entries(tenant)
+    /// What a tenant has.
+    pub(crate) fn tenant_counts(&self, tenant: &str) -> TenantCounts {
+        self.tenants.counts(tenant)
     }
 
     fn hold(&mut self, id: QueueId) -> Option<Taken> {

@@ -17,7 +17,7 @@ use crate::committer::{self, Committer, Message, Request};
 use crate::compact::Cleaning;
 use crate::company::Company;
 use crate::content::{ContentPiece, StoredContent};
-use crate::counts::{Counts, Summary};
+use crate::counts::{Counts, Summary, TenantCounts};
 use crate::disk::{Disk, Space, SystemDisk};
 use crate::entry::{Attempt, Done, Entry, NewEntry, QueueId, Stage};
 use crate::error::{AcceptError, CommitError, OpenError, ReadError, RecordError};
@@ -247,10 +247,10 @@ impl Spool {
         }
     }
 
-    /// Entries that a tenant has in the spool.
+    /// What a tenant has in the spool, for deferring its mail before it is taken; a look-up in memory.
     #[must_use]
-    pub fn tenant_entries(&self, tenant: &str) -> usize {
-        self.shared.queue().tenant_entries(tenant)
+    pub fn tenant_counts(&self, tenant: &str) -> TenantCounts {
+        self.shared.queue().tenant_counts(tenant)
     }
 
     /// Room on the spool's disk, for deferring mail before it is taken.

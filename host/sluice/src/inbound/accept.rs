@@ -11,6 +11,7 @@ use smtp::{EnhancedStatus, Envelope, Facts, Ingress, Recipient, Reply, Session, 
 use spool::{CommitError, ContentPiece, EntryState, NewEntry, QueueId, StageName, StagePointer};
 
 use super::Inbound;
+use super::admission::fits_queue;
 use super::content::Arrived;
 use super::moment::Transaction;
 use crate::clock;
@@ -47,6 +48,10 @@ pub(super) async fn accept(
         return replies::CONTENT_ACCEPTED;
     }
     let size = arrived.draft.size();
+    // SMTP has one reply for all (RFC 5321 §4.2.5). The next try is refused at RCPT for this tenant alone.
+    if shares.keys().any(|(tenant, _)| !fits_queue(inbound, tenant, size)) {
+        return replies::RECIPIENT_QUEUE_FULL;
+    }
     let pieces = arrived.body.pieces(arrived.draft.pieces());
     let mut first = transaction.id;
     let made = Made { session, transaction, pieces: &pieces, now };

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use sinks::verdict::Merge;
 use sinks::{Asked, EventKind, RecipientAsked, Resolver, Sinks, Snapshot, Split, Subject, Tiers, Verdict};
 use smtp::{
-    Decision, Gate, Interest, Mailbox, Notice, Recipient, RecipientStanding, Reply, Session, replies,
+    Decision, Gate, Interest, MailParameters, Mailbox, Notice, Recipient, RecipientStanding, Reply, Session, replies,
 };
 
 use super::Inbound;
 use super::accept;
+use super::admission;
 use super::content::{Arrived, Arriving};
 use super::moment::{self, Scope, Sight, Transaction};
 use super::rounds::{self, About};
@@ -94,6 +95,11 @@ impl Gates {
             Standing::Mailbox(owner) => (owner, RecipientStanding::Accepted),
             Standing::Unknown(owner) => (owner, RecipientStanding::UnknownMailbox),
         };
+        let announced = MailParameters::read(&session.envelope().parameters).ok().and_then(|read| read.size);
+        if !admission::fits_queue(inbound, &owner, announced.unwrap_or(0)) {
+            self.current = Some(owner);
+            return RecipientStanding::QueueFull;
+        }
         let owner_of = |recipient: &Recipient| inbound.tenants.owner(recipient.address.domain()).cloned();
         let beside: Vec<_> = session.settled().iter().map(owner_of).collect();
         let must_split = self.resolver.recipient(Some(&owner), &self.snapshot) == RecipientAsked::Later
