@@ -137,6 +137,8 @@ pub const RECIPIENT_QUEUE_FULL: Reply =
     reply(452, [3, 1], "Too much is queued for this domain, try again later");
 /// The message cannot be made durable.
 pub const STORAGE_UNAVAILABLE: Reply = reply(451, [3, 0], "Try again later");
+/// The message could not be made durable in time: the disk is slower than what comes in (RFC 3463 §3.5).
+pub const STORAGE_BUSY: Reply = reply(451, [4, 5], "Too much at once, try again later");
 /// A recipient cannot be judged now.
 pub const RECIPIENT_UNDECIDED: Reply = reply(451, [3, 0], "Recipient cannot be checked now, try again later");
 /// A dialogue of a sink past a limit.

@@ -38,6 +38,8 @@ pub struct Counts {
     pub kept_bytes: u64,
     /// Syncs of the log since the start.
     pub syncs: u64,
+    /// Bytes of records that wait for the committer or are on their way to disk, in whole KiB each.
+    pub commit_queue_bytes: usize,
 }
 
 /// What one tenant has in the spool.

@@ -29,6 +29,8 @@ pub(crate) struct Queue {
     resting: Resting,
     /// The latest time that anyone told.
     now: Timestamp,
+    /// Nothing is taken before.
+    paused_until: Timestamp,
 }
 
 type Waiting = BTreeSet<(Timestamp, QueueId)>;
@@ -149,6 +151,9 @@ impl Queue {
     /// Takes the first entry that is due.
     pub(crate) fn take(&mut self, now: Timestamp) -> Option<Taken> {
         self.now = self.now.max(now);
+        if now < self.paused_until {
+            return None;
+        }
         let first = |waiting: &Waiting| waiting.first().copied();
         let (_, id) = self.waiting.values().filter_map(first).find(|(due, _)| *due <= now)?;
         self.dequeue(id);
@@ -199,6 +204,11 @@ impl Queue {
         }
     }
 
+    /// Nothing is taken for so long: what became of it could not be recorded either.
+    pub(crate) fn pause(&mut self, milliseconds: u64) {
+        self.paused_until = Timestamp(self.now.0.saturating_add(milliseconds));
+    }
+
     /// An entry that cannot be read: leased to nobody until the next start.
     pub(crate) fn set_damaged(&mut self, id: QueueId) {
         self.dequeue(id);
@@ -221,7 +231,8 @@ impl Queue {
 
     /// When [`Queue::take`] will have something.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.waiting.values().filter_map(|waiting| waiting.first()).map(|(due, _)| *due).min()
+        let due = self.waiting.values().filter_map(|waiting| waiting.first()).map(|(due, _)| *due).min();
+        due.map(|due| due.max(self.paused_until))
     }
 
     /// The record with an entry's newest state.

@@ -91,6 +91,7 @@ fn report(facts: &Facts, envelope: &Envelope, ids: &[QueueId], (size, recipients
 fn refusal(error: &CommitError) -> Reply {
     match error {
         CommitError::Full => replies::STORAGE_LOW,
+        CommitError::Busy => replies::STORAGE_BUSY,
         CommitError::TooLarge(_) => replies::MESSAGE_TOO_LARGE,
         CommitError::Poisoned | CommitError::Exists(_) | CommitError::Piece | CommitError::Closed => {
             replies::STORAGE_UNAVAILABLE

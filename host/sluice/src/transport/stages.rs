@@ -84,7 +84,9 @@ async fn one(
             hold(transport, &mut lease, (here, format!("a stage can't be recorded: {error}"))).await;
             None
         }
-        Err(error @ (CommitError::Poisoned | CommitError::Full | CommitError::Closed)) => {
+        Err(
+            error @ (CommitError::Poisoned | CommitError::Full | CommitError::Busy | CommitError::Closed),
+        ) => {
             tracing::error!(entry = %lease.id, %error, "a stage was not recorded; it runs again");
             tokio::time::sleep(super::LEASE_PAUSE).await;
             None
