@@ -8,7 +8,8 @@ use std::sync::Arc;
 use sinks::verdict::Merge;
 use sinks::{Asked, EventKind, RecipientAsked, Resolver, Sinks, Snapshot, Split, Subject, Tiers, Verdict};
 use smtp::{
-    Decision, Gate, Interest, MailParameters, Mailbox, Notice, Recipient, RecipientStanding, Reply, Session, replies,
+    Decision, Gate, Interest, MailParameters, Mailbox, Notice, Recipient, RecipientStanding, Reply, Session,
+    replies,
 };
 
 use super::Inbound;
