@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use mimalloc::MiMalloc;
-use smtp::{Envelope, Timestamp};
+use smtp::{Envelope, Ingress, Timestamp};
 use spool::{
-    ContentPiece, EntryState, Ingress, NewEntry, QueueId, Scores, Settings, Spool, StageName, StagePointer,
-    Variables,
+    ContentPiece, EntryState, NewEntry, QueueId, Scores, Settings, Spool, StageName, StagePointer, Variables,
 };
 use tests::measure::{self, Rate};
 

@@ -15,11 +15,15 @@ struct Outcome {
 
 /// Sends a message for two recipients to a server with this script for the submission, and waits for those that arrive.
 fn outcome(script: &str, arrive: &[&str]) -> Result<Outcome> {
-    let mut server =
-        Server::start(&Scene::with_sink(&format!("script on-transport-submission=\"{script}\""))?)?;
+    outcome_of(("on-transport-submission", script), "ann@a.example", arrive)
+}
+
+/// The same with the script of another event, from this reverse-path.
+fn outcome_of((event, script): (&str, &str), from: &str, arrive: &[&str]) -> Result<Outcome> {
+    let mut server = Server::start(&Scene::with_sink(&format!("script {event}=\"{script}\""))?)?;
     let mut client = Client::greeted(server.address())?;
     client.ask("HELO a.example", 250)?;
-    client.ask("MAIL FROM:<ann@a.example>", 250)?;
+    client.ask(&format!("MAIL FROM:<{from}>"), 250)?;
     client.ask("RCPT TO:<bob@b.example>", 250)?;
     client.ask("RCPT TO:<bea@b.example>", 250)?;
     client.ask("DATA", 354)?;
@@ -77,5 +81,56 @@ fn a_recipient_of_a_fork_that_is_set_aside_is_not_lost() -> Result<()> {
 fn a_message_without_a_recipient_left_ends_with_its_stage() -> Result<()> {
     let Outcome { left, .. } = outcome("discard-recipient 0; discard-recipient 1", &[])?;
     ensure!(left.is_empty(), "{left:?}");
+    Ok(())
+}
+
+#[test]
+fn a_message_that_a_stage_fails_is_held_with_the_reply_of_each_recipient() -> Result<()> {
+    for event in ["on-transport-submission", "on-pre-categorize", "on-post-categorize"] {
+        let Outcome { left, .. } = outcome_of((event, "fail 550 5.7.1 No"), "ann@a.example", &[])?;
+        let [(entry, content)] = &left[..] else { anyhow::bail!("{event}: {left:?}") };
+        let EntryState::Held { reason, .. } = &entry.state else { anyhow::bail!("{event}: {entry:?}") };
+        ensure!(reason.starts_with("failed: "), "{event}: {reason}");
+        ensure!(content.contains("Hello."), "{event}: {content}");
+        let ends: Vec<_> = entry.envelope.recipients.iter().map(end).collect();
+        let failed = |name: &str| format!("{name}@b.example failed 550 5.7.1 No");
+        ensure!(ends == [failed("bob"), failed("bea")], "{event}: {ends:?}");
+    }
+    Ok(())
+}
+
+/// A recipient's address, its state, and its last reply.
+fn end(recipient: &smtp::Recipient) -> String {
+    let reply = recipient.last_reply.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("{} {} {reply}", recipient.address, recipient.state.word())
+}
+
+#[test]
+fn a_failure_of_a_message_with_a_null_reverse_path_leaves_nothing() -> Result<()> {
+    // No DSN is owed for it (RFC 5321 §4.5.5), so nothing is kept for one.
+    let Outcome { left, .. } = outcome_of(("on-transport-submission", "fail 550 5.7.1 No"), "", &[])?;
+    ensure!(left.is_empty(), "{left:?}");
+    Ok(())
+}
+
+#[test]
+fn a_recipient_of_a_fork_does_not_fail_with_the_message() -> Result<()> {
+    let script = "fork 1; fail 550 5.7.1 No";
+    let Outcome { left, .. } = outcome(script, &["bea@b.example"])?;
+    let [(entry, _)] = &left[..] else { anyhow::bail!("{left:?}") };
+    ensure!(matches!(entry.state, EntryState::Held { .. }), "{entry:?}");
+    let ends: Vec<_> = entry.envelope.recipients.iter().map(end).collect();
+    ensure!(ends == ["bob@b.example failed 550 5.7.1 No"], "{ends:?}");
+    Ok(())
+}
+
+#[test]
+fn a_redirect_whose_new_recipient_was_forked_stands_when_the_rest_fails() -> Result<()> {
+    // The new recipient has the first free id.
+    let script = "redirect 1 bella@b.example; fork 2; fail 550 5.7.1 No";
+    let Outcome { left, .. } = outcome(script, &["bella@b.example"])?;
+    let [(entry, _)] = &left[..] else { anyhow::bail!("{left:?}") };
+    let ends: Vec<_> = entry.envelope.recipients.iter().map(end).collect();
+    ensure!(ends == ["bob@b.example failed 550 5.7.1 No"], "bea ended twice: {ends:?}");
     Ok(())
 }

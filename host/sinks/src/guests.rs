@@ -163,17 +163,7 @@ impl Stand {
     /// What a call of the event by acme's sink `limits` has at hand, for imports that are called without a guest.
     pub(crate) fn state(&self, event: EventKind, subject: Subject) -> State {
         let installation = self.installation("acme/limits", &plain(EventKind::Data, case::CONTINUE));
-        let budget = Budget::of(event.class(), &installation.limits);
-        let frame = Frame {
-            event,
-            access: Access::of(event),
-            installation: Arc::new(installation),
-            outside: Arc::new(Outside { clock: Arc::new(World), domains: Arc::new(World) }),
-            deadline: Instant::now() + budget.wall_clock,
-            budget,
-            deferral: None,
-        };
-        State::new(subject, frame)
+        state(Arc::new(installation), event, subject)
     }
 
     pub(crate) async fn fire(&self, event: Event, subject: &mut Subject) -> Outcome {
@@ -184,6 +174,21 @@ impl Stand {
 
 pub(crate) fn subject() -> Subject {
     Subject::new("acme".into(), "01EVENT".into())
+}
+
+/// What a call of the installation has at hand.
+pub(crate) fn state(installation: Arc<Installation>, event: EventKind, subject: Subject) -> State {
+    let budget = Budget::of(event.class(), &installation.limits);
+    let frame = Frame {
+        event,
+        access: Access::of(event),
+        installation,
+        outside: Arc::new(Outside { clock: Arc::new(World), domains: Arc::new(World) }),
+        deadline: Instant::now() + budget.wall_clock,
+        budget,
+        deferral: None,
+    };
+    State::new(subject, frame)
 }
 
 /// About a short message to so many recipients of acme.

@@ -1,9 +1,9 @@
 //! What of a sink's own copy of the subject becomes the caller's (EVENTS, "What is kept when").
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use smtp::{Envelope, RecipientId};
+use smtp::{Envelope, Recipient, RecipientId, RecipientState};
 
 use crate::binding::Binding;
 use crate::limits::SIBLINGS_MAX;
@@ -29,7 +29,7 @@ pub(crate) const fn commit_of(strictness: Strictness) -> Commit {
 }
 
 /// Merges what a sink left into the caller's subject. Forks are kept whatever the verdict is, and take their recipients
-/// with them. A sum of recipients that does not add up is a fault, and then nothing is merged.
+/// with them, and so those whom they replace. A sum of recipients that does not add up is a fault, and then nothing is merged.
 pub(crate) fn merge(
     subject: &mut Subject,
     mut state: State,
@@ -57,9 +57,10 @@ pub(crate) fn merge(
         return Ok(edits);
     }
     let edits = if news.is_empty() { Edits::None } else { Edits::Merged };
-    let taken = news.iter().flat_map(|sibling| recipients(&sibling.envelope)).collect();
+    let rest = Rest::of(subject, &edited, news);
     subject.siblings = edited.siblings;
-    remove(subject, &taken);
+    subject.envelope = rest.envelope;
+    subject.dispositions = rest.dispositions;
     subject.session_variables = edited.session_variables;
     subject.tarpit = edited.tarpit;
     if let (Some(kept), Some(edited)) = (&mut subject.outbound, edited.outbound) {
@@ -72,17 +73,74 @@ pub(crate) fn merge(
 
 /// Takes drafts back to what they were; recipients that forks took with them stay with the forks.
 pub(crate) fn restore(subject: &mut Subject, before: &Subject) {
+    let news = subject.siblings.get(before.siblings.len()..).unwrap_or_default();
+    let rest = Rest::of(before, subject, news);
     subject.offers.clone_from(&before.offers);
-    subject.envelope.clone_from(&before.envelope);
     subject.draft.clone_from(&before.draft);
-    subject.dispositions.clone_from(&before.dispositions);
+    subject.envelope = rest.envelope;
+    subject.dispositions = rest.dispositions;
     if let (Some(outbound), Some(before)) = (&mut subject.outbound, &before.outbound) {
         outbound.command.clone_from(&before.command);
     }
-    let news = subject.siblings.get(before.siblings.len()..).unwrap_or_default();
-    let taken: BTreeSet<RecipientId> =
-        news.iter().flat_map(|sibling| recipients(&sibling.envelope)).collect();
-    remove(subject, &taken);
+}
+
+/// Recipients of a message whose edits are dropped, while what was forked off it stands.
+///
+/// Who was forked off is gone. If that one had replaced another, by one redirect or by several, the redirects stand too: else
+/// the one of old would end here, and its successor in the fork. What was decided about other successors is dropped, so
+/// they stay and are pending.
+struct Rest {
+    envelope: Option<Arc<Envelope>>,
+    dispositions: Vec<Disposition>,
+}
+
+impl Rest {
+    fn of(before: &Subject, after: &Subject, news: &[Sibling]) -> Self {
+        let mut dispositions = before.dispositions.clone();
+        let (Some(was), Some(is), false) = (&before.envelope, &after.envelope, news.is_empty()) else {
+            return Self { envelope: before.envelope.clone(), dispositions };
+        };
+        let since = after.dispositions.get(dispositions.len()..).unwrap_or_default();
+        let forked = news.iter().flat_map(|sibling| &sibling.dispositions);
+        let roots = Roots::of(since.iter().chain(forked));
+        let gone: BTreeSet<RecipientId> =
+            news.iter().flat_map(|sibling| recipients(&sibling.envelope)).map(|id| roots.of_id(id)).collect();
+        let is_gone = |id: RecipientId| gone.contains(&roots.of_id(id));
+        let mut envelope = Envelope::clone(was);
+        envelope.recipients.retain(|recipient| !gone.contains(&recipient.id));
+        let successors =
+            is.recipients.iter().filter(|one| was.recipient(one.id).is_none() && is_gone(one.id));
+        envelope
+            .recipients
+            .extend(successors.map(|one| Recipient { state: RecipientState::Pending, ..one.clone() }));
+        let redirects = since.iter().filter(|one| matches!(one.fate, Fate::Redirect(_)));
+        dispositions.extend(redirects.filter(|one| is_gone(one.recipient)).cloned());
+        Self { envelope: Some(Arc::new(envelope)), dispositions }
+    }
+}
+
+/// Whom each recipient that came by redirects replaces.
+struct Roots(BTreeMap<RecipientId, RecipientId>);
+
+impl Roots {
+    fn of<'a>(dispositions: impl Iterator<Item = &'a Disposition>) -> Self {
+        let mut replaced = BTreeMap::new();
+        for disposition in dispositions {
+            if let Fate::Redirect(to) = &disposition.fate {
+                replaced.extend(to.iter().map(|new| (*new, disposition.recipient)));
+            }
+        }
+        Self(replaced)
+    }
+
+    fn of_id(&self, id: RecipientId) -> RecipientId {
+        let mut root = id;
+        // A new id is above all that were given, so this comes to an end.
+        while let Some(older) = self.0.get(&root).filter(|older| **older < root) {
+            root = *older;
+        }
+        root
+    }
 }
 
 fn sibling(branch: Branch, binding: &Binding) -> Result<Sibling, Fault> {
@@ -97,14 +155,6 @@ fn sibling(branch: Branch, binding: &Binding) -> Result<Sibling, Fault> {
         scores: branch.scores,
         dispositions: branch.dispositions,
     })
-}
-
-fn remove(subject: &mut Subject, taken: &BTreeSet<RecipientId>) {
-    if let Some(envelope) = &mut subject.envelope
-        && recipients(envelope).any(|id| taken.contains(&id))
-    {
-        Arc::make_mut(envelope).recipients.retain(|recipient| !taken.contains(&recipient.id));
-    }
 }
 
 fn recipients(envelope: &Envelope) -> impl Iterator<Item = RecipientId> {
@@ -168,3 +218,6 @@ fn check_conservation(before: &Subject, after: &Subject, news: &[Sibling]) -> Re
 fn not_conserved(detail: &str) -> Fault {
     Fault { kind: FaultKind::IllegalVerdict, detail: format!("recipients do not add up: {detail}") }
 }
+
+#[cfg(test)]
+mod tests;

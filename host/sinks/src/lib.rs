@@ -83,8 +83,9 @@ pub use registry::{RegistryError, Snapshot};
 pub use resolver::{Asked, RecipientAsked, Resolver, Split};
 pub use rule::{Rule, RuleError};
 pub use sinks::{CompileError, Sinks};
+pub use smtp::Ingress;
 pub use subject::{
-    Disposition, Fate, Ingress, MessageFacts, Outbound, Scores, Sibling, Staged, Subject, Tiers, Variables,
+    Disposition, Fate, MessageFacts, Outbound, Scores, Sibling, Staged, Subject, Tiers, Variables,
 };
 pub use trial::{Trial, TrialError};
 pub use verdict::{Call, Deferral, DsnVerdict, Edits, Fault, FaultKind, Outcome, StageVerdict, Verdict};

@@ -68,6 +68,9 @@ pub const SIBLINGS_MAX: usize = 32;
 pub const TARPIT_MAX: Duration = Duration::from_secs(30);
 /// Longest pause of a deferred stage. RFC 5321 §4.5.4.1: give-up time is at least 4-5 days.
 pub const STAGE_WAIT_MAX: Duration = Duration::from_secs(4 * 24 * 3600);
+/// Longest time from now to the expiry that a sink sets: a message must not stay for ever. Ours: six times the schedule's
+/// five days (RFC 5321 §4.5.4.1).
+pub const EXPIRY_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Pause before a stage is asked again after a fault. RFC 5321 §4.5.4.1 retries after 30 minutes at most often; a fault
 /// is ours to mend, so sooner.
 pub const FAULT_WAIT: Duration = Duration::from_secs(300);

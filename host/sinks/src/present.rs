@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use smtp::{Gate, Mailbox, Notice, Protocol, ReversePath};
+use smtp::{Gate, Ingress, Mailbox, Notice, Protocol, ReversePath};
 
 use crate::event::Event;
 use crate::known::{AcceptsAddress, Answer, CommandKnown, Direction, Known, PathKnown};
-use crate::subject::{Ingress, Subject};
+use crate::subject::Subject;
 
 /// An event with its subject, while bindings are chosen.
 pub(crate) struct Present<'a> {
@@ -94,7 +94,7 @@ impl Known for Present<'_> {
     fn ingress(&self) -> Option<&str> {
         match (&self.subject.message, &self.subject.facts) {
             (Some(message), _) => Some(message.ingress.word()),
-            (None, Some(facts)) => Some(facts.protocol.word()),
+            (None, Some(facts)) => Some(Ingress::of(facts).word()),
             (None, None) => None,
         }
     }

@@ -11,6 +11,7 @@
 //! resolver.caught_up(tenant)    it was asked about what it had missed and refused nothing
 //! resolver.accepted(owner)      the recipient was answered 250
 //! resolver.transaction(event, …) DATA, the dot, the end of the transaction: one step after the other
+//! resolver.session_over(met)    the end of the session
 //! resolver.transaction_over()   after the dot's reply, RSET, or a new greeting
 //! ```
 //! Mail from a tenant's own users or over its own listener is that tenant's first, with all its recipients.
@@ -184,15 +185,41 @@ impl Resolver {
             .collect()
     }
 
+    /// Whom to tell that the session is over, whose recipients were of these tenants: operator-first, the session's own tenant,
+    /// each of the others, operator-last.
+    pub fn session_over(&self, met: &[Arc<str>]) -> Vec<Asked> {
+        let sender = self.session_tenant.as_ref();
+        let others: Vec<&Arc<str>> = met.iter().filter(|tenant| Some(*tenant) != sender).collect();
+        if others.is_empty() {
+            return vec![self.session()];
+        }
+        let first = if sender.is_some() { Tiers::UpToTenant } else { Tiers::OperatorFirst };
+        let other = |tenant: &Arc<str>| Asked { tenant: Some(Arc::clone(tenant)), tiers: Tiers::TenantOnly };
+        std::iter::once(Asked { tenant: sender.cloned(), tiers: first })
+            .chain(others.into_iter().map(other))
+            .chain(std::iter::once(Asked { tenant: sender.cloned(), tiers: Tiers::OperatorLast }))
+            .collect()
+    }
+
     /// The transaction is over; nobody is asked about its MAIL any more.
     pub fn transaction_over(&mut self) {
         self.shares.clear();
         self.missed.retain(|missed| !is_of_transaction(&missed.gate));
     }
 
-    /// A tenant that has a say in the content shares no transaction with another. The sender's own answers for the whole.
     fn must_wait(&self, owner: Option<&Arc<str>>, snapshot: &Snapshot) -> bool {
-        if self.shares.is_empty() || self.shares.iter().any(|share| share.as_ref() == owner) {
+        self.is_apart(owner, &self.shares, snapshot)
+    }
+
+    /// A tenant that has a say in the content shares no transaction with another. The sender's own answers for the whole.
+    /// `shares` are those of the transaction, or those that the same RCPT was rewritten to.
+    pub fn is_apart(
+        &self,
+        owner: Option<&Arc<str>>,
+        shares: &[Option<Arc<str>>],
+        snapshot: &Snapshot,
+    ) -> bool {
+        if shares.is_empty() || shares.iter().any(|share| share.as_ref() == owner) {
             return false;
         }
         let has_a_say = |tenant: &Arc<str>| {
@@ -202,7 +229,7 @@ impl Resolver {
         match self.split {
             Split::Always => true,
             Split::WhenNeeded => {
-                self.shares.iter().map(Option::as_ref).chain(std::iter::once(owner)).flatten().any(has_a_say)
+                shares.iter().map(Option::as_ref).chain(std::iter::once(owner)).flatten().any(has_a_say)
             }
         }
     }

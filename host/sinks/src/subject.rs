@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use message::Draft;
 use serde::{Deserialize, Serialize};
-use smtp::{Envelope, Facts, Offers, RecipientId, Reply, Timestamp};
+use smtp::{Envelope, Facts, Ingress, Offers, RecipientId, Reply, Timestamp};
 
 use crate::binding::{Position, Tier};
 use crate::limits::{SCORES_MAX, VARIABLE_BYTES_MAX, VARIABLE_KEY_BYTES_MAX, VARIABLES_MAX, WORD_BYTES_MAX};
@@ -135,44 +135,6 @@ pub struct MessageFacts {
     pub ingress: Ingress,
     /// When it was accepted; none while it isn't.
     pub arrived: Option<Timestamp>,
-}
-
-/// By which door a message came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ingress {
-    /// From another server.
-    Smtp,
-    /// From a user of ours.
-    Submission,
-    /// From another server of ours, with a reply for each recipient.
-    Lmtp,
-    /// From a folder.
-    Pickup,
-    /// From the admin API.
-    Api,
-    /// The host made it: a report.
-    Dsn,
-    /// A sink made it.
-    Sink,
-    /// An operator let it go again.
-    Resubmit,
-}
-
-impl Ingress {
-    /// The contract's word.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Smtp => "smtp",
-            Self::Submission => "submission",
-            Self::Lmtp => "lmtp",
-            Self::Pickup => "pickup",
-            Self::Api => "api",
-            Self::Dsn => "dsn",
-            Self::Sink => "sink",
-            Self::Resubmit => "resubmit",
-        }
-    }
 }
 
 /// What a sink decided for one recipient; that recipient is no longer in the envelope's pending ones.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sinks::{Deferral, Ingress, MessageFacts, Position, Staged, Tier};
+use sinks::{Deferral, MessageFacts, Position, Staged, Tier};
 use smtp::Timestamp;
 use spool::{Binary, Entry, Resume, StageName, StagePointer};
 
@@ -42,22 +42,9 @@ pub(crate) fn message_facts(entry: &Entry) -> Arc<MessageFacts> {
         id: entry.id.to_string(),
         parent: entry.parent.map(|parent| parent.to_string()),
         maker: entry.maker.clone(),
-        ingress: ingress(entry.ingress),
+        ingress: entry.ingress,
         arrived: Some(entry.arrived),
     })
-}
-
-fn ingress(stored: spool::Ingress) -> Ingress {
-    match stored {
-        spool::Ingress::Smtp => Ingress::Smtp,
-        spool::Ingress::Submission => Ingress::Submission,
-        spool::Ingress::Lmtp => Ingress::Lmtp,
-        spool::Ingress::Pickup => Ingress::Pickup,
-        spool::Ingress::Api => Ingress::Api,
-        spool::Ingress::Dsn => Ingress::Dsn,
-        spool::Ingress::Sink => Ingress::Sink,
-        spool::Ingress::Resubmit => Ingress::Resubmit,
-    }
 }
 
 /// Where a deferred stage goes on. The deferral is stored whole, since only `sinks` knows what it needs.

@@ -1,16 +1,16 @@
-//! Who owns a domain, which mailboxes it has, and by which other names.
+//! Who owns a domain, which mailboxes it has, by which other names, and how much of it may be queued.
 //!
 //! Built once from the configuration; files of aliases are looked at again by [`Tenants::watch`]. The host's own name belongs to the tenant `operator` unless another tenant lists
 //! it: `<postmaster>` without a domain must always be taken (RFC 5321 §4.5.1).
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use smtp::{Domain, Mailbox};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ALWAYS, Config, Delimiter, Mailboxes};
+use crate::config::{ALWAYS, Config, Delimiter, Mailboxes, Tenant};
 use crate::transport::aliases::{Alias, AliasError, AliasFile, LOOK_INTERVAL};
 
 /// The tenant that owns the host's own name when no other does.
@@ -36,7 +36,16 @@ pub enum TenantsError {
 #[derive(Debug)]
 pub struct Tenants {
     owners: HashMap<Domain, Arc<Owner>>,
-    names: BTreeSet<Arc<str>>,
+    queues: BTreeMap<Arc<str>, QueueLimits>,
+}
+
+/// What a tenant may have in the queue.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct QueueLimits {
+    /// Entries.
+    pub entries_max: u64,
+    /// Bytes of their contents.
+    pub bytes_max: u64,
 }
 
 #[derive(Debug)]
@@ -75,6 +84,7 @@ impl Tenants {
     pub fn new(config: &Config) -> Result<Self, TenantsError> {
         let parse = |text: &str| Domain::parse(text).map_err(|_| TenantsError::NotADomain(text.to_owned()));
         let mut owners = HashMap::new();
+        let mut queues = BTreeMap::from([(Arc::from(OPERATOR), queue_limits(config, &Tenant::default()))]);
         for (name, tenant) in &config.tenants {
             let wrong =
                 |error: AliasError| TenantsError::Aliases { tenant: name.clone(), fault: error.to_string() };
@@ -84,6 +94,7 @@ impl Tenants {
                 delimiter: tenant.recipient_delimiter,
                 aliases: tenant.aliases.clone().map(AliasFile::open).transpose().map_err(wrong)?,
             });
+            queues.insert(Arc::clone(&owner.name), queue_limits(config, tenant));
             for domain in &tenant.domains {
                 owners.insert(parse(domain)?, Arc::clone(&owner));
             }
@@ -92,8 +103,7 @@ impl Tenants {
             let mailboxes = Mailboxes::Listed(BTreeSet::new());
             Arc::new(Owner { name: Arc::from(OPERATOR), mailboxes, delimiter: None, aliases: None })
         });
-        let names = owners.values().map(|owner| Arc::clone(&owner.name)).collect();
-        Ok(Self { owners, names })
+        Ok(Self { owners, queues })
     }
 
     /// The tenant that owns a domain.
@@ -104,7 +114,13 @@ impl Tenants {
 
     /// The names of all tenants, each once.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|name| &**name)
+        self.queues.keys().map(|name| &**name)
+    }
+
+    /// What a tenant may have in the queue.
+    #[must_use]
+    pub fn queue_limits(&self, tenant: &str) -> Option<QueueLimits> {
+        self.queues.get(tenant).copied()
     }
 
     /// What a mailbox is to this server.
@@ -186,6 +202,13 @@ impl Owner {
         }
         let catch_all = aliases.as_ref().and_then(|aliases| aliases.catch_all()).cloned();
         catch_all.map_or(Found::Nothing, Found::Alias)
+    }
+}
+
+fn queue_limits(config: &Config, tenant: &Tenant) -> QueueLimits {
+    QueueLimits {
+        entries_max: tenant.queue_entries_max.unwrap_or(config.limits.tenant_queue_entries_max),
+        bytes_max: tenant.queue_bytes_max.unwrap_or(config.limits.tenant_queue_bytes_max),
     }
 }
 

@@ -307,6 +307,7 @@ impl Chooser {
             0 | 8 => RecipientStanding::Foreign,
             1 | 9 => RecipientStanding::UnknownMailbox,
             2 => RecipientStanding::TransactionFull(replies::RECIPIENTS_TOO_MANY),
+            4 => RecipientStanding::Apart,
             10 => RecipientStanding::QueueFull,
             3 | 11 => RecipientStanding::Undecided,
             _ => RecipientStanding::Accepted,

@@ -115,6 +115,9 @@ pub const RELAY_REFUSED: Reply = reply(550, [7, 1], "No relaying here");
 pub const MAILBOX_UNKNOWN: Reply = reply(550, [1, 1], "No such mailbox here");
 /// Rewrites that never come to an end (RFC 3463 X.4.6).
 pub const REWRITE_LOOP: Reply = reply(550, [4, 6], "Too many addresses for one recipient");
+/// A rewrite to recipients who each want a transaction of their own (RFC 3463 X.3.5): a client that came again would name the
+/// same recipient, and be refused for ever.
+pub const REWRITE_APART: Reply = reply(550, [3, 5], "This recipient is set up in a way that cannot work");
 /// The aliases of a recipient lead back to it, or too deep.
 pub const ALIAS_LOOP: Reply = reply(550, [4, 6], "The address leads back to itself");
 /// The aliases of a recipient mean too many.
@@ -140,6 +143,8 @@ pub const RECIPIENT_QUEUE_FULL: Reply =
     reply(452, [3, 1], "Too much is queued for this domain, try again later");
 /// The message cannot be made durable.
 pub const STORAGE_UNAVAILABLE: Reply = reply(451, [3, 0], "Try again later");
+/// The message could not be made durable in time: the disk is slower than what comes in (RFC 3463 §3.5).
+pub const STORAGE_BUSY: Reply = reply(451, [4, 5], "Too much at once, try again later");
 /// A recipient cannot be judged now.
 pub const RECIPIENT_UNDECIDED: Reply = reply(451, [3, 0], "Recipient cannot be checked now, try again later");
 /// A dialogue of a sink past a limit.

@@ -27,9 +27,9 @@ use crate::disk::Lock;
 use crate::entry::{Entry, QueueId};
 use crate::error::{CommitError, is_full};
 use crate::outline::Outline;
-use crate::record::{Draft, Kind, Seal, SealReason};
-use crate::segment::{FIRST_OFFSET, Location, Preamble, SegmentWriter};
-use crate::settle;
+use crate::record::{Draft, SealReason};
+use crate::reserve::Reserve;
+use crate::segment::{Location, SegmentWriter};
 use crate::shared::Shared;
 
 /// What the committer is asked.
@@ -87,6 +87,7 @@ pub(crate) struct Committer {
     pub(crate) spool: u64,
     pub(crate) cleaning: Cleaning,
     pub(crate) company: Company,
+    pub(crate) reserve: Reserve,
     pub(crate) runtime: Handle,
     /// Goes with the committer: when nothing more can be written.
     #[expect(dead_code, reason = "held for what its drop does")]
@@ -99,6 +100,7 @@ impl Committer {
         let runtime = self.runtime.clone();
         let _entered = runtime.enter();
         let mut closing = Vec::new();
+        self.fill_reserve();
         loop {
             let first =
                 if self.has_work() { queue.try_recv() } else { queue.blocking_recv().ok_or(Disconnected) };
@@ -174,6 +176,7 @@ impl Committer {
     }
 
     fn commit(&mut self, batch: Vec<Request>) {
+        let batch = self.make_room(batch);
         let batch = self.admit(batch);
         let mut changes = Vec::with_capacity(batch.len());
         let mut answers = Vec::with_capacity(batch.len());
@@ -184,13 +187,16 @@ impl Committer {
         let outcome = self.record(changes);
         match outcome {
             Ok(subjects) => {
-                for ((answer, _room), subject) in answers.into_iter().zip(subjects) {
+                for ((answer, room), subject) in answers.into_iter().zip(subjects) {
+                    // First: who hears the answer finds the place free.
+                    drop(room);
                     // A caller that is gone has its record all the same.
                     let _ = answer.send(Ok(subject));
                 }
             }
             Err(error) => {
-                for (answer, _room) in answers {
+                for (answer, room) in answers {
+                    drop(room);
                     let _ = answer.send(Err(error.clone()));
                 }
             }
@@ -247,15 +253,16 @@ impl Committer {
         records: impl Iterator<Item = &'a Draft> + Clone,
     ) -> Result<Stored, CommitError> {
         let bytes: u64 = records.clone().map(Draft::length).sum();
-        let end = self.writer.synced.saturating_add(bytes);
-        if end > self.shared.settings.segment_bytes_max && self.writer.synced > FIRST_OFFSET {
-            self.rotate()?;
+        match self.rotate_before(bytes) {
+            // Then the old segment grows past its size, into its reserve: a record of delivery must not be refused for that.
+            Ok(()) | Err(CommitError::Full) => {}
+            Err(error) => return Err(error),
         }
         // Only now: a rotation takes a number for its seal.
         let first = self.next;
         let locations = match self.writer.append(records.clone(), first) {
             Ok(locations) => locations,
-            Err(error) if is_full(&error) && self.writer.cut().is_ok() => {
+            Err(error) if is_full(&error) && self.cut().is_ok() => {
                 tracing::warn!(%error, "the spool's disk is full");
                 return Err(CommitError::Full);
             }
@@ -271,50 +278,6 @@ impl Committer {
         self.shared.tally.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.shared.tally.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(Stored { first, locations })
-    }
-
-    /// Goes on in a new segment. The new one is durable before the old one's seal says that it exists; nothing is written
-    /// to the new one before the seal is durable.
-    fn rotate(&mut self) -> Result<(), CommitError> {
-        let shared = self.shared.clone();
-        let preamble = Preamble {
-            spool: self.spool,
-            id: self.writer.preamble.id.next(),
-            first: self.next.saturating_add(1),
-            salt: shared.disk.salt(),
-        };
-        let writer = match SegmentWriter::create(shared.disk.as_ref(), &shared.paths, preamble) {
-            Ok(writer) => writer,
-            Err(error) if is_full(&error) => return Err(CommitError::Full),
-            Err(error) => return Err(self.poison("create a segment", &error)),
-        };
-        // Without room for the seal the old segment stays the one that is written to: the blank one is made anew next time.
-        self.seal(SealReason::Rotated)?;
-        shared.queue().needs.add_segment(preamble.id, preamble.salt);
-        let sealed = std::mem::replace(&mut self.writer, writer);
-        settle::index(shared.disk.as_ref(), &shared.paths, sealed.preamble.id, &sealed.index);
-        Ok(())
-    }
-
-    /// Marks the end of what was acknowledged. A seal that fails poisons like any record, unless the disk is only full.
-    fn seal(&mut self, why: SealReason) -> Result<(), CommitError> {
-        if self.shared.is_poisoned() {
-            return Err(CommitError::Poisoned);
-        }
-        let seal = Draft::of_segments(Kind::Seal, &Seal { why });
-        let seal = seal.ok_or(CommitError::TooLarge("record_bytes_max"))?;
-        match self.writer.append(std::iter::once(&seal), self.next) {
-            Ok(_) => {}
-            Err(error) if is_full(&error) && self.writer.cut().is_ok() => {
-                tracing::warn!(%error, "the spool's disk is full");
-                return Err(CommitError::Full);
-            }
-            Err(error) => return Err(self.poison("seal", &error)),
-        }
-        self.writer.sync(seal.length()).map_err(|error| self.poison("seal", &error))?;
-        self.writer.index.push(&seal);
-        self.next = self.next.saturating_add(1);
-        Ok(())
     }
 
     pub(crate) fn poison(&self, what: &'static str, error: &io::Error) -> CommitError {
@@ -363,7 +326,7 @@ impl Committer {
 
     /// Nothing was recorded. What happened meanwhile outside (a delivery) cannot be undone, so its entry waits a moment
     /// before anyone may lease it again, instead of being delivered over and over on a full disk.
-    fn refuse(&self, changes: &[Change], error: &CommitError) {
+    pub(crate) fn refuse(&self, changes: &[Change], error: &CommitError) {
         let mut queue = self.shared.queue();
         for change in changes {
             if *error == CommitError::Poisoned {
@@ -385,4 +348,4 @@ impl Committer {
 }
 
 /// Ten seconds: a full disk is noticed to have room again within that time.
-const REFUSED_WAIT_MILLISECONDS: u64 = 10_000;
+pub(crate) const REFUSED_WAIT_MILLISECONDS: u64 = 10_000;

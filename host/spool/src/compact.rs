@@ -73,12 +73,21 @@ impl Committer {
             return;
         }
         let active = self.writer.preamble.id;
-        let plan = if self.next < self.cleaning.copy_again_at {
+        let is_full = self.is_full();
+        let plan = if is_full || self.next < self.cleaning.copy_again_at {
             Plan::of_empty_segments(&self.shared.queue(), active)
         } else {
             Plan::of(&self.shared.queue(), active, &self.shared.settings)
         };
         let Some(plan) = plan else { return };
+        if is_full {
+            // It gives back more than it takes.
+            return self.with_reserve_lent(|committer| committer.begin_with(plan));
+        }
+        self.begin_with(plan);
+    }
+
+    fn begin_with(&mut self, plan: Plan) {
         match Keep::begin(&self.shared, self.spool, self.cleaning.next, plan) {
             Ok(keep) => self.go_on(keep),
             Err(error) => self.pause(&error),

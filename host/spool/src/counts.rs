@@ -38,6 +38,17 @@ pub struct Counts {
     pub kept_bytes: u64,
     /// Syncs of the log since the start.
     pub syncs: u64,
+    /// Bytes of records that wait for the committer or are on their way to disk, in whole KiB each.
+    pub commit_queue_bytes: usize,
+}
+
+/// What one tenant has in the spool.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TenantCounts {
+    /// Entries, whether they move or not.
+    pub entries: usize,
+    /// Bytes of their contents. What entries share on disk counts for each.
+    pub bytes: u64,
 }
 
 /// One line about an entry, from memory alone.
@@ -68,7 +79,7 @@ pub enum Standing {
     Damaged,
 }
 
-/// Names of tenants, once each, with the number of their entries.
+/// Names of tenants, once each, with what they have.
 #[derive(Debug, Default)]
 pub(crate) struct Tenants {
     names: Vec<Tenant>,
@@ -78,21 +89,25 @@ pub(crate) struct Tenants {
 #[derive(Debug)]
 struct Tenant {
     name: Arc<str>,
-    entries: usize,
+    counts: TenantCounts,
 }
 
 impl Tenants {
-    pub(crate) fn add(&mut self, name: &str) -> u32 {
+    /// One more entry, with a content of so many bytes.
+    pub(crate) fn add(&mut self, name: &str, bytes: u64) -> u32 {
         let index = self.index(name);
-        if let Some(tenant) = self.at(index) {
-            tenant.entries = tenant.entries.saturating_add(1);
+        if let Some(counts) = self.at(index) {
+            counts.entries = counts.entries.saturating_add(1);
+            counts.bytes = counts.bytes.saturating_add(bytes);
         }
         index
     }
 
-    pub(crate) fn remove(&mut self, index: u32) {
-        if let Some(tenant) = self.at(index) {
-            tenant.entries = tenant.entries.saturating_sub(1);
+    /// One entry less.
+    pub(crate) fn remove(&mut self, index: u32, bytes: u64) {
+        if let Some(counts) = self.at(index) {
+            counts.entries = counts.entries.saturating_sub(1);
+            counts.bytes = counts.bytes.saturating_sub(bytes);
         }
     }
 
@@ -101,9 +116,11 @@ impl Tenants {
         tenant.map_or_else(|| "".into(), |tenant| tenant.name.clone())
     }
 
-    pub(crate) fn entries(&self, name: &str) -> usize {
+    pub(crate) fn counts(&self, name: &str) -> TenantCounts {
         let index = self.indexes.get(name).and_then(|index| usize::try_from(*index).ok());
-        index.and_then(|index| self.names.get(index)).map_or(0, |tenant| tenant.entries)
+        index
+            .and_then(|index| self.names.get(index))
+            .map_or_else(TenantCounts::default, |tenant| tenant.counts)
     }
 
     fn index(&mut self, name: &str) -> u32 {
@@ -112,12 +129,13 @@ impl Tenants {
         }
         let index = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
         let name: Arc<str> = name.into();
-        self.names.push(Tenant { name: name.clone(), entries: 0 });
+        self.names.push(Tenant { name: name.clone(), counts: TenantCounts::default() });
         self.indexes.insert(name, index);
         index
     }
 
-    fn at(&mut self, index: u32) -> Option<&mut Tenant> {
-        usize::try_from(index).ok().and_then(|index| self.names.get_mut(index))
+    fn at(&mut self, index: u32) -> Option<&mut TenantCounts> {
+        let tenant = usize::try_from(index).ok().and_then(|index| self.names.get_mut(index));
+        tenant.map(|tenant| &mut tenant.counts)
     }
 }

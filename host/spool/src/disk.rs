@@ -13,6 +13,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::fs::FallocateFlags;
+
 /// A file system as the spool uses it.
 pub trait Disk: Send + Sync + fmt::Debug + 'static {
     /// Makes a directory, and the ones above it; one that exists is fine.
@@ -92,6 +94,15 @@ pub trait DiskFile: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// What the file system says; after an error the state of the bytes is unknown and never known again.
     fn sync_data(&self) -> io::Result<()>;
+
+    /// Allocates blocks for a range without changing the file's length, so that writing there cannot find the disk full.
+    /// They stay with the file until it is cut.
+    ///
+    /// # Errors
+    /// `Unsupported` where the file system cannot, as is said here for all that don't do it; else what it says.
+    fn allocate(&self, _offset: u64, _length: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Cuts the file.
     ///
@@ -223,6 +234,10 @@ impl DiskFile for SystemFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
+        Ok(rustix::fs::fallocate(&self.0, FallocateFlags::KEEP_SIZE, offset, length)?)
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {

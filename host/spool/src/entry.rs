@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use smtp::{Envelope, Facts, RecipientId, RecipientState, Reply, Timestamp};
+use smtp::{Envelope, Facts, Ingress, RecipientId, RecipientState, Reply, Timestamp};
 
 use crate::content::{ContentPiece, StoredContent};
 use crate::encoding;
@@ -53,45 +53,6 @@ impl FromStr for QueueId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         ulid::Ulid::from_string(text).map(Self)
-    }
-}
-
-/// By which door a message came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ingress {
-    /// From another server.
-    Smtp,
-    /// From a user.
-    Submission,
-    /// Over LMTP.
-    Lmtp,
-    /// From a file in the pickup directory.
-    Pickup,
-    /// Over the admin API.
-    Api,
-    /// A report that the host composed.
-    Dsn,
-    /// Made by a sink.
-    Sink,
-    /// Sent through the stages again by an operator.
-    Resubmit,
-}
-
-impl Ingress {
-    /// The word of the contract.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Smtp => "smtp",
-            Self::Submission => "submission",
-            Self::Lmtp => "lmtp",
-            Self::Pickup => "pickup",
-            Self::Api => "api",
-            Self::Dsn => "dsn",
-            Self::Sink => "sink",
-            Self::Resubmit => "resubmit",
-        }
     }
 }
 

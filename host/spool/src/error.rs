@@ -15,6 +15,9 @@ pub enum CommitError {
     /// No room on the disk; nothing is half there. Answer 452 and try again later.
     #[error("no space left for the spool")]
     Full,
+    /// The committer did not come to it within [`crate::Settings::commit_wait_max`]; nothing was handed over. Answer 451.
+    #[error("the spool's disk is slower than what comes in")]
+    Busy,
     /// More than a limit of [`crate::Settings`], by its name. Answer 552 or refuse the edit.
     #[error("more than {0}")]
     TooLarge(&'static str),

@@ -54,6 +54,11 @@
 //! `tests/it/sim` runs the real committer, recovery and compaction on a simulated disk, with a crash at every step; its
 //! documentation says how to run more of it.
 //!
+//! # When the disk is full
+//! Blocks of the log are allocated ahead ([`Settings::reserve_bytes`]), and only records of what became of an entry may use the
+//! last of them: nothing more is accepted, and what was accepted is still delivered and recorded once. When the disk has room,
+//! the next record finds it.
+//!
 //! # Example
 //! ```no_run
 //! # async fn example(new: spool::NewEntry, now: smtp::Timestamp) -> Result<(), Box<dyn std::error::Error>> {
@@ -94,6 +99,8 @@ mod queue;
 mod record;
 mod recover;
 mod recovery;
+mod reserve;
+mod rotation;
 mod salvage;
 mod scan;
 pub mod schedule;
@@ -107,17 +114,16 @@ mod survey;
 
 pub use body::{Body, BodyWriter};
 pub use content::{ContentPiece, StoredContent};
-pub use counts::{Counts, Standing, Summary};
+pub use counts::{Counts, Standing, Summary, TenantCounts};
 pub use disk::Space;
 pub use encoding::Binary;
-pub use entry::{
-    Attempt, Done, Entry, EntryState, Ingress, NewEntry, Outcome, QueueId, Scores, Stage, Variables,
-};
+pub use entry::{Attempt, Done, Entry, EntryState, NewEntry, Outcome, QueueId, Scores, Stage, Variables};
 pub use error::{AcceptError, BodyError, CommitError, OpenError, ReadError, RecordError};
 pub use lease::Lease;
 pub use recovery::{Recovery, Torn};
 pub use schedule::Schedule;
 pub use settings::Settings;
+pub use smtp::Ingress;
 pub use spool::{Deleted, Spool};
 pub use stage::{Position, Resume, StageName, StagePointer, Tier};
 pub use survey::{Checked, Damage, READ_BYTES, Survey};

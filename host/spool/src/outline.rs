@@ -6,6 +6,7 @@
 //!  0  id (16)   24  priority (1)   26  length of the tenant (4), tenant
 //! 16  due (8)   25  rest (1)       ..  count (4), numbers of records (8 each)
 //!                                  ..  count (4), body files: run (8), count (8), size (8)
+//!                                  ..  bytes of the content (8)
 //! ```
 
 use bytes::{Buf, BufMut};
@@ -25,6 +26,8 @@ pub(crate) struct Outline<'a> {
     pub(crate) priority: i8,
     pub(crate) rest: Rest,
     pub(crate) refers: References,
+    /// Bytes of its content, which count for its tenant.
+    pub(crate) size: u64,
 }
 
 /// Why an entry is not leased though it is due.
@@ -61,6 +64,7 @@ impl<'a> Outline<'a> {
             priority: entry.envelope.priority,
             rest: Rest::of(&entry.state),
             refers: References::of(&entry.content),
+            size: entry.content.size(),
         }
     }
 
@@ -78,6 +82,7 @@ impl<'a> Outline<'a> {
         for BodySize { name, size } in &self.refers.bodies {
             [name.run, name.count, *size].into_iter().for_each(|number| to.put_u64_le(number));
         }
+        to.put_u64_le(self.size);
         Some(())
     }
 
@@ -100,7 +105,8 @@ impl<'a> Outline<'a> {
             let size = from.try_get_u64_le().ok()?;
             refers.bodies.push(BodySize { name: BodyName { run, count }, size });
         }
-        Some(Self { id, tenant, due, priority, rest, refers })
+        let size = from.try_get_u64_le().ok()?;
+        Some(Self { id, tenant, due, priority, rest, refers, size })
     }
 }
 
@@ -167,6 +173,7 @@ mod tests {
             priority: -9,
             rest: Rest::Held,
             refers: References { records: vec![1, 2], bodies: vec![BodySize { name, size: 6 }] },
+            size: 8,
         }
     }
 

@@ -11,7 +11,7 @@ use smtp::Timestamp;
 
 use crate::body::BodyName;
 use crate::content::StoredContent;
-use crate::counts::{Counts, Standing, Summary, Tenants};
+use crate::counts::{Counts, Standing, Summary, TenantCounts, Tenants};
 use crate::entry::{Entry, QueueId};
 use crate::needs::{Needed, Needs};
 use crate::outline::{Outline, References, Rest};
@@ -29,6 +29,8 @@ pub(crate) struct Queue {
     resting: Resting,
     /// The latest time that anyone told.
     now: Timestamp,
+    /// Nothing is taken before.
+    paused_until: Timestamp,
 }
 
 type Waiting = BTreeSet<(Timestamp, QueueId)>;
@@ -41,6 +43,8 @@ struct Slot {
     base: u64,
     needed: Needed,
     cached: Option<Arc<Entry>>,
+    /// Bytes of its content, as its tenant's counts have them.
+    bytes: u64,
     tenant: u32,
     priority: i8,
     rest: Rest,
@@ -75,7 +79,7 @@ impl Queue {
     pub(crate) fn put(&mut self, entry: &Outline<'_>, number: u64, location: Location) -> Vec<BodyName> {
         // Needed anew before the old needs go: what both refer to must not be counted out meanwhile.
         let needed = self.needs.add(entry.id, &entry.refers, number, location);
-        let tenant = self.tenants.add(entry.tenant);
+        let tenant = self.tenants.add(entry.tenant, entry.size);
         let turn = self.entries.get(&entry.id).map_or(Turn::Free, |old| old.turn);
         let freed = self.remove(entry.id);
         self.needs.begin_newest(number);
@@ -84,6 +88,7 @@ impl Queue {
             base: number,
             needed,
             cached: None,
+            bytes: entry.size,
             tenant,
             priority: entry.priority,
             rest: entry.rest,
@@ -106,7 +111,7 @@ impl Queue {
         if slot.turn != Turn::Free {
             self.leased = self.leased.saturating_sub(1);
         }
-        self.tenants.remove(slot.tenant);
+        self.tenants.remove(slot.tenant, slot.bytes);
         self.resting.count(slot.rest, |count| count.saturating_sub(1));
         self.needs.end_newest(slot.base);
         self.needs.remove(&slot.needed)
@@ -146,6 +151,9 @@ impl Queue {
     /// Takes the first entry that is due.
     pub(crate) fn take(&mut self, now: Timestamp) -> Option<Taken> {
         self.now = self.now.max(now);
+        if now < self.paused_until {
+            return None;
+        }
         let first = |waiting: &Waiting| waiting.first().copied();
         let (_, id) = self.waiting.values().filter_map(first).find(|(due, _)| *due <= now)?;
         self.dequeue(id);
@@ -196,6 +204,11 @@ impl Queue {
         }
     }
 
+    /// Nothing is taken for so long: what became of it could not be recorded either.
+    pub(crate) fn pause(&mut self, milliseconds: u64) {
+        self.paused_until = Timestamp(self.now.0.saturating_add(milliseconds));
+    }
+
     /// An entry that cannot be read: leased to nobody until the next start.
     pub(crate) fn set_damaged(&mut self, id: QueueId) {
         self.dequeue(id);
@@ -218,7 +231,8 @@ impl Queue {
 
     /// When [`Queue::take`] will have something.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.waiting.values().filter_map(|waiting| waiting.first()).map(|(due, _)| *due).min()
+        let due = self.waiting.values().filter_map(|waiting| waiting.first()).map(|(due, _)| *due).min();
+        due.map(|due| due.max(self.paused_until))
     }
 
     /// The record with an entry's newest state.
@@ -271,9 +285,9 @@ impl Queue {
         Summary { id, tenant: self.tenants.name(slot.tenant), due: slot.due, standing: slot.standing() }
     }
 
-    /// Entries of a tenant.
-    pub(crate) fn tenant_entries(&self, tenant: &str) -> usize {
-        self.tenants.entries(tenant)
+    /// What a tenant has.
+    pub(crate) fn tenant_counts(&self, tenant: &str) -> TenantCounts {
+        self.tenants.counts(tenant)
     }
 
     fn hold(&mut self, id: QueueId) -> Option<Taken> {

@@ -1,6 +1,7 @@
 //! What an operator can set about a spool, with the defaults and their origins.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::segment::SegmentId;
 
@@ -12,11 +13,19 @@ pub struct Settings {
     /// A segment is sealed before it grows past this, unless one record alone is larger. 64 MiB: space comes back in
     /// steps of a segment, and each seal costs a few syncs, so not much smaller; measured to be no bottleneck.
     pub segment_bytes_max: u64,
+    /// Bytes of the log that are allocated ahead, and that only records of delivery may use when the disk is full. 4 MiB: an
+    /// end is some 200 bytes and a stage some 1 KiB, so this ends what a few hundred leases began, many times over. At most twice
+    /// as much is allocated. A segment grows past its size into it when the disk has no room for the next one.
+    pub reserve_bytes: u64,
     /// A body up to this stays in memory and in the record; a larger one is streamed to a file of its own. 1 MiB: under
     /// it a second file and its two syncs cost more than writing the bytes into the log.
     pub body_inline_max: usize,
     /// Records that may wait for the committer; the next caller waits. 4,096: some 40 batches of 100 sessions.
     pub commit_queue_max: usize,
+    /// Longest wait of something new for its place among them; then [`crate::CommitError::Busy`], and nothing is recorded. One
+    /// minute: a tenth of what a client waits for the reply to its dot (RFC 5321 §4.5.3.2.6), so that the rest is left for the
+    /// sync. Behind its place nothing is given up: the record is on its way, and a refusal would bring the message twice.
+    pub commit_wait_max: Duration,
     /// Bytes of records that may wait for the committer or be on their way to disk; the next caller waits. 64 MiB.
     pub commit_queue_bytes_max: usize,
     /// Bytes after which a batch takes no further record, so that nobody waits long for a neighbour. 16 MiB.
@@ -43,8 +52,10 @@ impl Settings {
         Self {
             directory: directory.as_ref().to_owned(),
             segment_bytes_max: 64 << 20,
+            reserve_bytes: 4 << 20,
             body_inline_max: 1 << 20,
             commit_queue_max: 4096,
+            commit_wait_max: Duration::from_mins(1),
             commit_queue_bytes_max: 64 << 20,
             batch_bytes_max: 16 << 20,
             record_bytes_max: 48 << 20,

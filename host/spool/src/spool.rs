@@ -9,7 +9,8 @@ use std::thread::Thread;
 use bytes::Bytes;
 use message::{Content, Piece};
 use smtp::Timestamp;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::mpsc::Permit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::body::BodyWriter;
 use crate::change::Change;
@@ -17,7 +18,7 @@ use crate::committer::{self, Committer, Message, Request};
 use crate::compact::Cleaning;
 use crate::company::Company;
 use crate::content::{ContentPiece, StoredContent};
-use crate::counts::{Counts, Summary};
+use crate::counts::{Counts, Summary, TenantCounts};
 use crate::disk::{Disk, Space, SystemDisk};
 use crate::entry::{Attempt, Done, Entry, NewEntry, QueueId, Stage};
 use crate::error::{AcceptError, CommitError, OpenError, ReadError, RecordError};
@@ -25,6 +26,7 @@ use crate::lease::{Lease, Taken};
 use crate::load;
 use crate::recover::{self, Recovered};
 use crate::recovery::Recovery;
+use crate::reserve::Reserve;
 use crate::settings::Settings;
 use crate::shared::Shared;
 
@@ -76,6 +78,7 @@ impl Spool {
             spool,
             cleaning: Cleaning::new(kept_next),
             company: Company::default(),
+            reserve: Reserve::default(),
             runtime,
             lock,
         };
@@ -97,7 +100,10 @@ impl Spool {
     /// When they are not in the spool; see [`CommitError`] for what to answer.
     pub async fn accept(&self, entries: Vec<NewEntry>) -> Result<(), AcceptError> {
         let change = Change::accept(entries, &self.shared.settings)?;
-        self.commit(change).await.map(drop)
+        let wait_max = self.shared.settings.commit_wait_max;
+        let placed = tokio::time::timeout(wait_max, self.place(&change)).await;
+        let (permit, room) = placed.map_err(|_| CommitError::Busy)??;
+        self.hand_over(permit, (change, room)).await.map(drop)
     }
 
     /// Takes an entry over that was in another spool, as it was there: id, version, stage, state and times. Durable like an
@@ -253,14 +259,15 @@ impl Spool {
             syncs: tally.syncs.load(Ordering::Relaxed),
             copied: tally.copied.load(Ordering::Relaxed),
             kept_bytes: tally.kept_bytes.load(Ordering::Relaxed),
+            commit_queue_bytes: self.commit_queue_bytes(),
             ..self.shared.queue().counts()
         }
     }
 
-    /// Entries that a tenant has in the spool.
+    /// What a tenant has in the spool, for deferring its mail before it is taken; a look-up in memory.
     #[must_use]
-    pub fn tenant_entries(&self, tenant: &str) -> usize {
-        self.shared.queue().tenant_entries(tenant)
+    pub fn tenant_counts(&self, tenant: &str) -> TenantCounts {
+        self.shared.queue().tenant_counts(tenant)
     }
 
     /// Room on the spool's disk, for deferring mail before it is taken.
@@ -286,7 +293,11 @@ impl Spool {
         }
     }
 
-    async fn commit(&self, change: Change) -> Result<Option<Arc<Entry>>, CommitError> {
+    /// Waits for a place in the committer's queue.
+    async fn place(
+        &self,
+        change: &Change,
+    ) -> Result<(Permit<'_, Message>, OwnedSemaphorePermit), CommitError> {
         if self.poisoned() {
             return Err(CommitError::Poisoned);
         }
@@ -295,9 +306,23 @@ impl Spool {
         let units = u32::try_from((bytes / ROOM_UNIT).saturating_add(1).min(units_max)).unwrap_or(u32::MAX);
         let room = self.room.clone().acquire_many_owned(units).await.map_err(|_| CommitError::Closed)?;
         let permit = self.committer.reserve().await.map_err(|_| CommitError::Closed)?;
+        Ok((permit, room))
+    }
+
+    async fn hand_over(
+        &self,
+        permit: Permit<'_, Message>,
+        (change, room): (Change, OwnedSemaphorePermit),
+    ) -> Result<Option<Arc<Entry>>, CommitError> {
         let (answer, answered) = oneshot::channel();
         committer::hand_over((&self.shared, &self.thread), permit, Request { change, answer, room });
         answered.await.unwrap_or(Err(CommitError::Closed))
+    }
+
+    /// For what became of an entry: waits for its place as long as it takes.
+    async fn commit(&self, change: Change) -> Result<Option<Arc<Entry>>, CommitError> {
+        let (permit, room) = self.place(&change).await?;
+        self.hand_over(permit, (change, room)).await
     }
 
     async fn commit_leased(&self, lease: &mut Lease, change: Change) -> Result<(), CommitError> {
@@ -305,6 +330,12 @@ impl Spool {
             lease.set(entry);
         }
         Ok(())
+    }
+
+    /// Bytes of places that are taken.
+    fn commit_queue_bytes(&self) -> usize {
+        let all = (self.shared.settings.commit_queue_bytes_max / ROOM_UNIT).clamp(1, Semaphore::MAX_PERMITS);
+        all.saturating_sub(self.room.available_permits()).saturating_mul(ROOM_UNIT)
     }
 
     fn lease_of(&self, id: QueueId, cached: Option<Arc<Entry>>) -> Result<Lease, ReadError> {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use crate::content::{Content, LoadError};
 use crate::limits::LINE_BYTES_MAX;
 
-/// Bytes of an original that is returned whole: Postfix's `bounce_size_limit`. Nobody is helped by more, and who was
+/// Bytes of an original that is returned whole: Postfix's default for the same. Nobody is helped by more, and who was
 /// written to in another's name is spared a large one.
 pub const RETURNED_BYTES_MAX: u64 = 50_000;
 /// Bytes of a header section that are returned: what 200 fields of usual length take; the rest is cut off behind a line.

@@ -1,3 +1,5 @@
+//! Reports as a reader of mail sees them, and originals and replies that try to write into them: test only.
+
 use bytes::Bytes;
 use mail_parser::{MessageParser, MimeHeaders, PartType};
 use proptest::prelude::*;

@@ -10,7 +10,7 @@ use crate::bindings::sluice::sink::envelope_draft::Host;
 use crate::bindings::sluice::sink::types::{Address, Error, Notify, Reply, ReversePath};
 use crate::capability::Capability;
 use crate::convert::{lift_address, lift_notify, lift_reply_of, lift_timestamp, lift_word};
-use crate::limits::{DISPOSITIONS_MAX, RECIPIENTS_MAX, REDIRECT_MAX, SIBLINGS_MAX};
+use crate::limits::{DISPOSITIONS_MAX, EXPIRY_MAX, RECIPIENTS_MAX, REDIRECT_MAX, SIBLINGS_MAX};
 use crate::state::State;
 use crate::subject::{Disposition, Fate};
 
@@ -96,15 +96,18 @@ impl State {
         Ok(id)
     }
 
-    /// A recipient that nothing was decided about yet.
+    /// A recipient that nothing was decided about yet in this event.
     fn pending(&self, id: RecipientId) -> Result<&Recipient, Error> {
         let recipient = self.subject.envelope.as_ref().and_then(|envelope| envelope.recipient(id));
         let recipient = recipient.ok_or(Error::NotFound)?;
         if self.subject.dispositions.len() >= DISPOSITIONS_MAX {
             return Err(Error::QuotaExceeded);
         }
+        let is_decided = || self.subject.dispositions.iter().any(|one| one.recipient == id);
         match recipient.state {
             RecipientState::Pending => Ok(recipient),
+            // By an earlier event, and asked about again now.
+            RecipientState::Deferred if !is_decided() => Ok(recipient),
             _ => Err(Error::InvalidArgument("that recipient's fate is decided".to_owned())),
         }
     }
@@ -267,7 +270,8 @@ impl Host for State {
 
     fn set_expiry(&mut self, at: f64) -> Answer<()> {
         Ok(self.allow(Edit::Expiry).and_then(|()| {
-            self.edited()?.expires = Some(lift_timestamp(at)?);
+            let now = self.call.outside.clock.now();
+            self.edited()?.expires = Some(lift_timestamp(at)?.clamp(now, now + EXPIRY_MAX));
             Ok(())
         }))
     }

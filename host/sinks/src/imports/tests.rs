@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use message::{Content, Draft};
-use smtp::RecipientId;
+use smtp::{RecipientId, RecipientState, Timestamp};
 use tokio::time::Instant;
 
 use crate::bindings::sluice::sink::types::{Address, Error, Notify};
@@ -12,8 +12,8 @@ use crate::bindings::sluice::sink::{envelope_draft, message as read, random, ses
 use crate::event::EventKind;
 use crate::guests::{Stand, subject, with_recipients};
 use crate::limits::{
-    DECISION_TIME_MIN, INLINE_BYTES_MAX, RANDOM_BYTES_MAX, RECIPIENTS_MAX, SIBLINGS_MAX, TARPIT_MAX,
-    VARIABLE_KEY_BYTES_MAX, WORD_BYTES_MAX,
+    DECISION_TIME_MIN, EXPIRY_MAX, INLINE_BYTES_MAX, RANDOM_BYTES_MAX, RECIPIENTS_MAX, SIBLINGS_MAX,
+    TARPIT_MAX, VARIABLE_KEY_BYTES_MAX, WORD_BYTES_MAX,
 };
 use crate::state::State;
 
@@ -50,6 +50,31 @@ async fn forks_end_at_their_number() {
     assert!(matches!(fork(&mut state, siblings).await, Err(Error::QuotaExceeded)));
     let envelope = state.subject.envelope.expect("message 0");
     assert!(envelope.recipient(RecipientId(siblings)).is_some(), "what was not forked stays");
+}
+
+#[tokio::test]
+async fn an_expiry_is_neither_past_nor_far_away() {
+    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+    let mut state = Stand::new().state(STAGE, with_recipients(1));
+    let last = NOW + EXPIRY_MAX;
+    for (at, expected) in [(0.0, NOW), (1_700_000_000_001.0, Timestamp(NOW.0 + 1)), (9e15, last)] {
+        envelope_draft::Host::set_expiry(&mut state, at).unwrap().unwrap();
+        assert_eq!(state.subject.envelope.as_ref().unwrap().expires, Some(expected));
+    }
+    for nonsense in [f64::NAN, f64::INFINITY, -1.0] {
+        envelope_draft::Host::set_expiry(&mut state, nonsense).unwrap().unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn a_recipient_that_was_deferred_before_may_be_decided_about_once_more() {
+    let mut subject = with_recipients(1);
+    std::sync::Arc::make_mut(subject.envelope.as_mut().unwrap()).recipients[0].state =
+        RecipientState::Deferred;
+    let mut state = Stand::new().state(STAGE, subject);
+    envelope_draft::Host::defer(&mut state, 0, None).await.unwrap().unwrap();
+    let again = envelope_draft::Host::reject(&mut state, 0, None).await.unwrap();
+    assert!(matches!(again, Err(Error::InvalidArgument(_))));
 }
 
 #[tokio::test]

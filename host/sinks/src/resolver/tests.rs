@@ -207,3 +207,40 @@ fn a_share_and_the_whole_are_asked_each_tier_once() {
         assert!(both.clone().all(|(whole, share)| whole != share), "{whole:?} {share:?}");
     }
 }
+
+#[test]
+fn the_end_of_a_session_is_told_in_the_order_of_the_tiers() {
+    let met = [tenant("acme"), tenant("other")];
+    let mut resolver = Resolver::new(None, Split::default());
+    assert_eq!(resolver.session_over(&[]), [asked(None, Tiers::OperatorOnly)]);
+    assert_eq!(
+        resolver.session_over(&met),
+        [
+            asked(None, Tiers::OperatorFirst),
+            asked(Some("acme"), Tiers::TenantOnly),
+            asked(Some("other"), Tiers::TenantOnly),
+            asked(None, Tiers::OperatorLast),
+        ]
+    );
+    resolver.authenticated(Some(tenant("acme")));
+    assert_eq!(resolver.session_over(&met[..1]), [asked(Some("acme"), Tiers::All)]);
+    assert_eq!(
+        resolver.session_over(&met),
+        [
+            asked(Some("acme"), Tiers::UpToTenant),
+            asked(Some("other"), Tiers::TenantOnly),
+            asked(Some("acme"), Tiers::OperatorLast),
+        ]
+    );
+}
+
+#[test]
+fn a_rewrite_to_two_tenants_is_split_like_two_recipients() {
+    let snapshot = snapshot();
+    let resolver = Resolver::new(None, Split::default());
+    let beside = |name: &str| [Some(tenant(name))];
+    assert!(!resolver.is_apart(Some(&tenant("acme")), &beside("third"), &snapshot));
+    assert!(!resolver.is_apart(Some(&tenant("other")), &beside("other"), &snapshot));
+    assert!(resolver.is_apart(Some(&tenant("other")), &beside("acme"), &snapshot));
+    assert!(resolver.is_apart(Some(&tenant("acme")), &beside("other"), &snapshot));
+}

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use message::{Content, Draft};
-use smtp::{Envelope, Gate, Verdict};
+use smtp::{Envelope, Gate, Ingress, Verdict};
 
 use crate::binding::{OnFault, Tier};
 use crate::event::{Event, EventKind};
 use crate::guests::{Stand, asked, case, component, faults, handle, plain, subject, with_recipients};
 use crate::limits::{DISPOSITIONS_MAX, FAULT_WAIT, Limits, STAGE_FAULTS_MAX};
-use crate::subject::{Ingress, MessageFacts, Staged, Subject, Tiers};
+use crate::subject::{MessageFacts, Staged, Subject, Tiers};
 use crate::verdict::{self, Deferral, Edits, FaultKind, Outcome, StageVerdict};
 
 const DATA: EventKind = EventKind::Data;

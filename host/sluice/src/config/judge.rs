@@ -66,6 +66,13 @@ fn tenants(config: &Config, wrong: &mut Vec<(String, String)>) {
         if name == OPERATOR {
             wrong.push((format!("tenants.{name}"), "this name is the server's own.".to_owned()));
         }
+        for (limit, value) in
+            [("queue_entries_max", tenant.queue_entries_max), ("queue_bytes_max", tenant.queue_bytes_max)]
+        {
+            if value == Some(0) {
+                wrong.push((format!("tenants.{name}.{limit}"), "must be at least 1.".to_owned()));
+            }
+        }
         for text in &tenant.domains {
             let key = format!("tenants.{name}.domains");
             match Domain::parse(text) {
@@ -154,6 +161,8 @@ fn spool(config: &Config, wrong: &mut Vec<(String, String)>) {
     for (key, value) in [
         ("spool.segment_bytes_max", config.spool.segment_bytes_max),
         ("limits.message_bytes_max", config.limits.message_bytes_max),
+        ("limits.tenant_queue_entries_max", config.limits.tenant_queue_entries_max),
+        ("limits.tenant_queue_bytes_max", config.limits.tenant_queue_bytes_max),
     ] {
         if value == 0 {
             wrong.push((key.to_owned(), "must be at least 1.".to_owned()));

@@ -82,6 +82,11 @@ settings! {
         /// `"any"`, or the list of local-parts that have a mailbox. `postmaster` and `abuse` always have
         /// one (RFC 5321 §4.5.1, RFC 2142 §4).
         pub mailboxes: Mailboxes = Mailboxes::Any,
+        /// Messages of this tenant that may be queued, those that are held or quarantined included; more is answered 452 at RCPT.
+        /// Absent: `limits.tenant_queue_entries_max`.
+        pub queue_entries_max: Option<u64> = None,
+        /// Bytes of them. Absent: `limits.tenant_queue_bytes_max`.
+        pub queue_bytes_max: Option<u64> = None,
         /// A file of other names: lines `name: target, target`; the name `@` stands for all that nothing else takes. It is read
         /// again when it changes.
         pub aliases: Option<PathBuf> = None,
@@ -122,6 +127,10 @@ settings! {
         pub data_wait_seconds: u32 = 180,
         /// Received fields that a message may carry; more means that it goes in circles (RFC 5321 §6.3: at least 100).
         pub received_fields_max: u32 = 100,
+        /// Messages that a tenant may have in the queue unless it says otherwise. 200,000: a start reads as many in 2 seconds.
+        pub tenant_queue_entries_max: u64 = 200_000,
+        /// Bytes of messages that a tenant may have in the queue unless it says otherwise. 10 GiB: 200,000 of 50 KiB.
+        pub tenant_queue_bytes_max: u64 = 10_737_418_240,
     }
 }
 

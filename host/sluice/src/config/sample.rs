@@ -82,6 +82,12 @@ impl Shaped for Option<PathBuf> {
     }
 }
 
+impl Shaped for Option<u64> {
+    fn shape() -> Shape {
+        Shape::Optional("1000000")
+    }
+}
+
 impl<T: Section> Shaped for BTreeMap<String, T> {
     fn shape() -> Shape {
         let example = Value::try_from(T::default()).unwrap_or_else(|_| Value::Table(toml::Table::new()));

@@ -124,7 +124,10 @@ impl Maildir {
             batch.iter().map(|delivery| self.write(delivery).unwrap_or_else(Step::Failed)).collect();
         for step in &mut steps {
             if let Step::Written(underway) = step {
-                *step = publish(underway).unwrap_or_else(Step::Failed);
+                *step = publish(underway).unwrap_or_else(|error| {
+                    discard(&underway.temporary);
+                    Step::Failed(error)
+                });
             }
         }
         let folders: BTreeSet<PathBuf> = steps
@@ -179,12 +182,10 @@ impl Maildir {
             }
             other => other.map_err(later("opening a file"))?,
         };
-        let mut out = io::BufWriter::with_capacity(64 * 1024, &mut file);
-        out.write_all(&delivery.trace)
-            .and_then(|()| delivery.content.write_to(&mut out))
-            .and_then(|()| out.flush())
-            .map_err(later("writing the message"))?;
-        drop(out);
+        if let Err(error) = fill(&mut file, delivery) {
+            discard(&temporary);
+            return Err(later("writing the message")(error));
+        }
         Ok(Step::Written(Underway { temporary, folder: mailbox.join("new"), target, file }))
     }
 
@@ -234,6 +235,21 @@ fn make(folder: &Path) -> io::Result<()> {
 
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+fn fill(file: &mut File, delivery: &Delivery) -> io::Result<()> {
+    let mut out = io::BufWriter::with_capacity(64 * 1024, file);
+    out.write_all(&delivery.trace)?;
+    delivery.content.write_to(&mut out)?;
+    out.flush()
+}
+
+/// Removes what was half written: on a full disk it would take the room that it failed for. One that stays is written over by
+/// the next attempt.
+fn discard(temporary: &Path) {
+    if let Err(error) = std::fs::remove_file(temporary) {
+        tracing::debug!(path = %temporary.display(), %error, "a half written message stays in tmp");
+    }
 }
 
 fn publish(underway: &Underway) -> Result<Step, DeliverError> {
@@ -398,6 +414,18 @@ mod tests {
         let done = scene.maildir.deliver(&[delivery(History::First, Arc::new(Broken)), other]);
         assert!(matches!(done[0], Err(DeliverError::Later { .. })));
         assert!(done[1].is_ok());
+        assert_eq!(scene.new_folder().len(), 1);
+    }
+
+    #[test]
+    fn a_message_that_could_not_be_written_leaves_nothing_half_there() {
+        let scene = Scene::new("half");
+        let failed = scene.maildir.deliver(&[delivery(History::First, Arc::new(Broken))]);
+        assert!(failed[0].is_err());
+        assert!(list(&scene.root.join("a.example/ann/tmp")).is_empty());
+        assert!(scene.new_folder().is_empty());
+        let again = scene.maildir.deliver(&[delivery(History::Repeated, Arc::new(Text("x")))]);
+        assert!(again[0].is_ok());
         assert_eq!(scene.new_folder().len(), 1);
     }
 

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sinks::Fate;
-use smtp::{EnhancedStatus, Envelope, Facts, Recipient, Reply, Session, Timestamp, replies};
-use spool::{CommitError, ContentPiece, EntryState, Ingress, NewEntry, QueueId, StageName, StagePointer};
+use smtp::{EnhancedStatus, Envelope, Facts, Ingress, Recipient, Reply, Session, Timestamp, replies};
+use spool::{CommitError, ContentPiece, EntryState, NewEntry, QueueId, StageName, StagePointer};
 
 use super::Inbound;
+use super::admission::fits_queue;
 use super::content::Arrived;
 use super::moment::Transaction;
 use crate::clock;
@@ -19,7 +20,8 @@ use crate::stored;
 
 /// EVENTS, rule 11: what is quarantined is kept 14 days.
 pub(crate) const QUARANTINE: Duration = Duration::from_hours(14 * 24);
-/// How long a recipient rests whom a sink deferred at the dot, where SMTP has one reply for all; as a faulting stage.
+/// How long a recipient rests whom a sink deferred at the dot, where SMTP has one reply for all; as a faulting stage. Then it
+/// goes through the stages, deferred as it is.
 pub(crate) const RECIPIENT_DEFERRAL: Duration = Duration::from_mins(5);
 
 /// What becomes of some recipients: those with the same end of one tenant share an entry.
@@ -46,6 +48,10 @@ pub(super) async fn accept(
         return replies::CONTENT_ACCEPTED;
     }
     let size = arrived.draft.size();
+    // SMTP has one reply for all (RFC 5321 §4.2.5). The next try is refused at RCPT for this tenant alone.
+    if shares.keys().any(|(tenant, _)| !fits_queue(inbound, tenant, size)) {
+        return replies::RECIPIENT_QUEUE_FULL;
+    }
     let pieces = arrived.body.pieces(arrived.draft.pieces());
     let mut first = transaction.id;
     let made = Made { session, transaction, pieces: &pieces, now };
@@ -85,6 +91,7 @@ fn report(facts: &Facts, envelope: &Envelope, ids: &[QueueId], (size, recipients
 fn refusal(error: &CommitError) -> Reply {
     match error {
         CommitError::Full => replies::STORAGE_LOW,
+        CommitError::Busy => replies::STORAGE_BUSY,
         CommitError::TooLarge(_) => replies::MESSAGE_TOO_LARGE,
         CommitError::Poisoned | CommitError::Exists(_) | CommitError::Piece | CommitError::Closed => {
             replies::STORAGE_UNAVAILABLE
@@ -110,7 +117,11 @@ fn divide(
         if let End::SetAside { .. } = end {
             inbound.counters.quarantined.count();
         }
-        shares.entry((tenant, end)).or_default().push(recipient.clone());
+        let mut recipient = recipient.clone();
+        if let Some(Fate::Defer(reply @ Some(_))) = transaction.fate(&recipient) {
+            recipient.last_reply.clone_from(reply);
+        }
+        shares.entry((tenant, end)).or_default().push(recipient);
     }
     shares
 }
@@ -149,7 +160,7 @@ impl Made<'_> {
             id,
             parent: None,
             maker: None,
-            ingress: Ingress::Smtp,
+            ingress: Ingress::of(self.session.facts()),
             arrived: self.now,
             facts: Some(self.session.facts().clone()),
             tenant,

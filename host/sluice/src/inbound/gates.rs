@@ -7,10 +7,14 @@ use std::sync::Arc;
 
 use sinks::verdict::Merge;
 use sinks::{Asked, EventKind, RecipientAsked, Resolver, Sinks, Snapshot, Split, Subject, Tiers, Verdict};
-use smtp::{Decision, Gate, Interest, Mailbox, Notice, RecipientStanding, Reply, Session, replies};
+use smtp::{
+    Decision, Gate, Interest, MailParameters, Mailbox, Notice, Recipient, RecipientStanding, Reply, Session,
+    replies,
+};
 
 use super::Inbound;
 use super::accept;
+use super::admission;
 use super::content::{Arrived, Arriving};
 use super::moment::{self, Scope, Sight, Transaction};
 use super::rounds::{self, About};
@@ -95,9 +99,20 @@ impl Gates {
         };
         // What is for elsewhere is its sender's.
         let whose = owner.as_ref().or(self.sender.as_ref()).map_or(OPERATOR, |owner| owner);
+        let announced = MailParameters::read(&session.envelope().parameters).ok().and_then(|read| read.size);
+        if !admission::fits_queue(inbound, whose, announced.unwrap_or(0)) {
+            self.current = owner;
+            return RecipientStanding::QueueFull;
+        }
+        let owner_of = |recipient: &Recipient| inbound.tenants.owner(recipient.address.domain()).cloned();
+        let beside: Vec<_> = session.settled().iter().map(owner_of).collect();
         let must_split = self.resolver.recipient(owner.as_ref(), &self.snapshot) == RecipientAsked::Later
             || self.transaction.as_ref().is_some_and(|transaction| transaction.excludes(whose));
+        let never_fits = self.resolver.is_apart(owner.as_ref(), &beside, &self.snapshot);
         self.current = owner;
+        if never_fits {
+            return RecipientStanding::Apart;
+        }
         if must_split {
             return RecipientStanding::TransactionFull(replies::TRANSACTION_OF_ITS_OWN);
         }
@@ -125,6 +140,7 @@ impl Gates {
             About::Transaction => {
                 self.resolver.transaction(sinks::Event::Gate(gate.clone()).kind(), &self.snapshot)
             }
+            About::End => self.resolver.session_over(&self.met),
         };
         self.ask_all(inbound, session, (&sinks::Event::Gate(gate), &asked)).await
     }
@@ -137,20 +153,14 @@ impl Gates {
         notice: Notice,
     ) -> Decision {
         self.learn_owners(inbound, session);
-        let mut asked = match rounds::about_notice(&notice) {
+        let asked = match rounds::about_notice(&notice) {
             About::Session => vec![self.resolver.session()],
             About::Recipient => vec![self.resolver.about_recipient(self.current.as_ref())],
             About::Transaction => {
                 self.resolver.transaction(sinks::Event::Notice(notice.clone()).kind(), &self.snapshot)
             }
+            About::End => self.resolver.session_over(&self.met),
         };
-        if let Notice::Disconnect { .. } = &notice {
-            let known = asked.iter().filter_map(|asked| asked.tenant.clone()).collect::<Vec<_>>();
-            let others = self.met.iter().filter(|tenant| !known.contains(tenant));
-            asked.extend(
-                others.map(|tenant| Asked { tenant: Some(Arc::clone(tenant)), tiers: Tiers::TenantOnly }),
-            );
-        }
         let ends = matches!(notice, Notice::TransactionEnd { .. });
         let decision = self.ask_all(inbound, session, (&sinks::Event::Notice(notice), &asked)).await;
         if ends {

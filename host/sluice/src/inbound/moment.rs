@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use sinks::{Disposition, EventKind, Fate, Ingress, MessageFacts, Subject, Tiers};
-use smtp::{By, Decision, Envelope, Recipient, Refusal, Session, Verdict};
+use sinks::{Disposition, EventKind, Fate, MessageFacts, Subject, Tiers};
+use smtp::{By, Decision, Envelope, Ingress, Recipient, Refusal, Session, Verdict};
 use spool::QueueId;
 
 use super::content::Arrived;
@@ -138,7 +138,7 @@ pub(super) fn fill(
             id,
             parent: None,
             maker: None,
-            ingress: Ingress::Smtp,
+            ingress: Ingress::of(session.facts()),
             arrived: None,
         }));
     }

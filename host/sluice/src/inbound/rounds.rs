@@ -16,6 +16,8 @@ pub(super) enum About {
     Recipient,
     /// The transaction with all its recipients.
     Transaction,
+    /// The session as a whole, with all tenants that had a recipient in it.
+    End,
 }
 
 /// What a gate is about.
@@ -33,7 +35,8 @@ pub(super) fn about_notice(notice: &Notice) -> About {
     match notice {
         Notice::Violation { .. } => About::Session,
         Notice::Rejected { verb, .. } => about_verb(verb),
-        Notice::TransactionEnd { .. } | Notice::Disconnect { .. } => About::Transaction,
+        Notice::TransactionEnd { .. } => About::Transaction,
+        Notice::Disconnect { .. } => About::End,
     }
 }
 

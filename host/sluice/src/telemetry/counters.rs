@@ -55,6 +55,8 @@ pub struct Counters {
     pub descriptors_low: Counter,
     /// Times that one of these four sufficed again.
     pub low_recovered: Counter,
+    /// Recipients at RCPT, and transactions at the dot, that were refused because their tenant has too much in the queue.
+    pub tenant_queue_full: Counter,
     /// Transactions that were refused at MAIL because the spool stores nothing until a restart.
     pub spool_unavailable: Counter,
     /// Recipients whose message reached their mailbox.

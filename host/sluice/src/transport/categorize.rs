@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use sinks::provider::{Answer, Target as Said};
 use sinks::{Event, EventKind, Sinks, Snapshot, Verdict};
-use smtp::{Mailbox, Recipient, RecipientId, Refusal, Reply, Target, replies};
+use smtp::{Ingress, Mailbox, Recipient, RecipientId, Refusal, Reply, Target, replies};
 use spool::schedule::{Age, Next};
-use spool::{Entry, Ingress, Lease, StageName};
+use spool::{Entry, Lease, StageName};
 
 use super::Transport;
 use super::aliases::{AliasKind, AliasTarget};

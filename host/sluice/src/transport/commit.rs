@@ -83,7 +83,7 @@ pub(super) async fn commit(
         }
         StageVerdict::Fail(refusal) => {
             let outbox = change.siblings(transport, lease, now);
-            fail_all(transport, lease, (&refusal, outbox)).await?;
+            fail_all(transport, lease, (&refusal, change.envelope(lease)), outbox).await?;
             Ok(Then::Rest)
         }
     }
@@ -99,21 +99,23 @@ async fn record(transport: &Transport, lease: &mut Lease, stage: Stage) -> Resul
     Ok(Then::Rest)
 }
 
-/// Marks every recipient failed. RFC 5321 §6.1 wants a DSN, which comes with the way out: until then the entry is held, so
-/// that nothing is lost without a word. A null reverse-path gets no DSN ever, so that entry is done.
+/// Marks every recipient failed that forks left. RFC 5321 §6.1 wants a DSN, which comes with the way out: until then the
+/// entry is held, so that nothing is lost without a word. A null reverse-path gets no DSN ever, so that entry is done.
 pub(super) async fn fail_all(
     transport: &Transport,
     lease: &mut Lease,
-    (refusal, outbox): (&smtp::Refusal, Vec<NewEntry>),
+    (refusal, envelope): (&smtp::Refusal, Envelope),
+    outbox: Vec<NewEntry>,
 ) -> Result<(), CommitError> {
     let reason = if refusal.reason.is_empty() { "failed" } else { &refusal.reason };
-    for recipient in lease.envelope.recipients.iter().filter(|recipient| is_open(recipient)) {
+    for recipient in envelope.recipients.iter().filter(|recipient| is_open(recipient)) {
         transport.fail(lease, recipient, reason);
     }
-    if lease.envelope.reverse_path == smtp::ReversePath::Null {
+    let is_owed_a_dsn = envelope.reverse_path != smtp::ReversePath::Null;
+    if !is_owed_a_dsn || !envelope.recipients.iter().any(is_open) {
         return transport.spool.record_done(lease, Done { outbox }).await;
     }
-    let mut stage = Stage::of(lease);
+    let mut stage = Stage { envelope, ..Stage::of(lease) };
     for recipient in stage.envelope.recipients.iter_mut().filter(|recipient| is_open(recipient)) {
         recipient.state = RecipientState::Failed;
         recipient.last_reply.clone_from(&refusal.reply);
@@ -163,6 +165,11 @@ impl Change<'_> {
             || !self.after.siblings.is_empty()
     }
 
+    /// The recipients as the stage left them.
+    fn envelope(&self, lease: &Lease) -> Envelope {
+        self.after.envelope.as_deref().unwrap_or(&lease.envelope).clone()
+    }
+
     fn edited(&self) -> bool {
         self.after.draft.as_ref().is_some_and(message::Draft::is_edited)
     }
@@ -179,10 +186,7 @@ impl Change<'_> {
         lease: &Lease,
         (pointer, due): (StagePointer, Timestamp),
     ) -> Stage {
-        let mut stage = Stage::of(lease);
-        if let Some(envelope) = &self.after.envelope {
-            stage.envelope = Envelope::clone(envelope);
-        }
+        let mut stage = Stage { envelope: self.envelope(lease), ..Stage::of(lease) };
         stage.content = self.content();
         stage.variables = stored::variables(&self.after.variables);
         stage.scores = stored::scores(&self.after.scores);

@@ -79,10 +79,10 @@ async fn end(spool: &Spool, id: QueueId, now: Timestamp) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use smtp::{Envelope, Mailbox, Recipient, RecipientId, Timestamp};
+    use smtp::{Envelope, Ingress, Mailbox, Recipient, RecipientId, Timestamp};
     use spool::{
-        ContentPiece, EntryState, Ingress, NewEntry, QueueId, Scores, Settings, Spool, StageName,
-        StagePointer, Variables,
+        ContentPiece, EntryState, NewEntry, QueueId, Scores, Settings, Spool, StageName, StagePointer,
+        Variables,
     };
 
     use super::{REMINDER, look};

@@ -144,7 +144,10 @@ impl Transport {
             }
             Next::Expire => {
                 let refusal = Refusal { reply: None, reason: "expired".to_owned() };
-                commit::fail_all(self, &mut lease, (&refusal, Vec::new())).await
+                {
+                    let envelope = lease.envelope.clone();
+                    commit::fail_all(self, &mut lease, (&refusal, envelope), Vec::new()).await
+                }
             }
         };
         if let Err(error) = recorded {

@@ -110,7 +110,8 @@ impl Operator {
             return Err(OperatorError::Refused(NOTHING_LEFT));
         }
         let refusal = Refusal { reply: None, reason: reason.to_owned() };
-        fail_all(&self.transport, &mut lease, (&refusal, Vec::new())).await?;
+        let envelope = lease.envelope.clone();
+        fail_all(&self.transport, &mut lease, (&refusal, envelope), Vec::new()).await?;
         tracing::info!(entry = %id, tenant = lease.tenant, reason, "failed by an operator");
         Ok(())
     }

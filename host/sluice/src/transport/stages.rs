@@ -124,7 +124,7 @@ pub(super) async fn unrecorded(
             let here = at(&lease, stage);
             hold(transport, &mut lease, (here, format!("a stage can't be recorded: {error}"))).await;
         }
-        CommitError::Poisoned | CommitError::Full | CommitError::Closed => {
+        CommitError::Poisoned | CommitError::Full | CommitError::Busy | CommitError::Closed => {
             tracing::error!(entry = %lease.id, %error, "a stage was not recorded; it runs again");
             tokio::time::sleep(super::LEASE_PAUSE).await;
         }

@@ -66,6 +66,8 @@ pub enum RecipientStanding {
     Undecided,
     /// Belongs into a transaction of its own; the reply is a 452.
     TransactionFull(Reply),
+    /// A rewrite named it beside a recipient with whom it never shares a transaction: 550 5.3.5, as no later try can succeed.
+    Apart,
     /// Its owner has as much in the queue as it may: 452 4.3.1, and no sink is asked.
     QueueFull,
 }

@@ -45,6 +45,16 @@ struct Rewriting {
 }
 
 impl Session {
+    /// Where the recipient that [`super::Action::Resolve`] is about came by a rewrite: those that the same RCPT was rewritten to
+    /// and that passed their checks. They are not in the envelope yet.
+    #[must_use]
+    pub fn settled(&self) -> &[Recipient] {
+        match &self.question {
+            Some(Question::Resolve(work)) => &work.settled,
+            _ => &[],
+        }
+    }
+
     /// RCPT, in sequence and past on-inbound-command.
     pub(crate) fn rcpt(&mut self, forward_path: ForwardPath, parameters: Vec<Parameter>, needs: Smtputf8) {
         match self.candidate_of(forward_path, parameters, needs) {
@@ -69,6 +79,7 @@ impl Session {
             RecipientStanding::QueueFull => {
                 return self.refuse_recipient(replies::RECIPIENT_QUEUE_FULL, By::Host);
             }
+            RecipientStanding::Apart => return self.refuse_recipient(replies::REWRITE_APART, By::Host),
             RecipientStanding::TransactionFull(reply) => {
                 let reply = if reply.is_transient() { reply } else { replies::RECIPIENTS_TOO_MANY };
                 return self.refuse_recipient(reply, By::Host);

@@ -139,6 +139,7 @@ fn standing(mailbox: &Mailbox) -> RecipientStanding {
         ("nobody", _) => RecipientStanding::UnknownMailbox,
         ("later", _) => RecipientStanding::Undecided,
         ("queued", _) => RecipientStanding::QueueFull,
+        ("apart", _) => RecipientStanding::Apart,
         ("full", _) => RecipientStanding::TransactionFull(replies::RECIPIENTS_TOO_MANY),
         (_, "b.example" | "mx.example") => RecipientStanding::Accepted,
         _ => RecipientStanding::Foreign,

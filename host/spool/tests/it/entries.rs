@@ -4,8 +4,8 @@ use bytes::Bytes;
 use message::Piece;
 use smtp::{Mailbox, Recipient, RecipientId, RecipientState, ReversePath, Timestamp};
 use spool::{
-    Attempt, Binary, CommitError, ContentPiece, Done, EntryState, NewEntry, Outcome, Position, Resume, Stage,
-    StageName, StagePointer, Standing, StoredContent, Tier,
+    Attempt, Binary, CommitError, ContentPiece, Done, EntryState, NewEntry, Outcome, Position, Resume, Spool,
+    Stage, StageName, StagePointer, Standing, StoredContent, TenantCounts, Tier,
 };
 
 use crate::scene::{NOW, Scene, content, entry, entry_of, facts, id, ids};
@@ -235,13 +235,26 @@ async fn a_spool_goes_on_after_many_restarts() {
 }
 
 #[tokio::test]
-async fn a_tenants_entries_are_counted_apart() {
+async fn what_a_tenant_has_is_counted_apart_and_found_again_by_a_start() {
     let scene = Scene::new();
     let (spool, _) = scene.open().await;
-    let other = NewEntry { tenant: "other".to_owned(), ..entry(2, "b") };
-    spool.accept(vec![entry(1, "a"), other, entry(3, "c")]).await.unwrap();
-    assert_eq!((spool.tenant_entries("tenant"), spool.tenant_entries("other")), (2, 1));
+    let other = NewEntry { tenant: "other".to_owned(), ..entry(2, "bb") };
+    spool.accept(vec![entry(1, "a"), other, entry(3, "ccc")]).await.unwrap();
+    let check = |spool: &Spool, tenant: &str, entries: usize, bytes: u64| {
+        assert_eq!(spool.tenant_counts(tenant), TenantCounts { entries, bytes });
+    };
+    check(&spool, "tenant", 2, 4);
+    check(&spool, "other", 1, 2);
     let mut lease = spool.lease(NOW).unwrap();
+    let edited = vec![ContentPiece::Inline(Bytes::from_static(b"four"))];
+    let stage = Stage { content: Some(edited), ..Stage::of(&lease) };
+    spool.record_stage(&mut lease, stage).await.unwrap();
+    check(&spool, "tenant", 2, 7);
     spool.record_done(&mut lease, Done::default()).await.unwrap();
-    assert_eq!((spool.tenant_entries("tenant"), spool.tenant_entries("nobody")), (1, 0));
+    check(&spool, "tenant", 1, 3);
+    check(&spool, "nobody", 0, 0);
+    spool.close().await;
+    let (spool, _) = scene.open().await;
+    check(&spool, "tenant", 1, 3);
+    check(&spool, "other", 1, 2);
 }

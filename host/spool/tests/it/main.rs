@@ -21,6 +21,10 @@ mod indexes;
 #[cfg(test)]
 mod leases;
 #[cfg(test)]
+mod limited;
+#[cfg(test)]
+mod pressure;
+#[cfg(test)]
 mod scene;
 #[cfg(test)]
 mod sim;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use smtp::{Envelope, Facts, Mailbox, Recipient, RecipientId, ReversePath, Timestamp};
+use smtp::{Envelope, Facts, Ingress, Mailbox, Recipient, RecipientId, ReversePath, Timestamp};
 use spool::disk::Disk;
 use spool::{
-    ContentPiece, EntryState, Ingress, NewEntry, OpenError, QueueId, Recovery, Scores, Settings, Spool,
-    StageName, StagePointer, Variables,
+    ContentPiece, EntryState, NewEntry, OpenError, QueueId, Recovery, Scores, Settings, Spool, StageName,
+    StagePointer, Variables,
 };
 
 use crate::disks::Quick;

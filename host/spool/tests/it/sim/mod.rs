@@ -50,7 +50,7 @@ const RIG: Rig = Rig { promise: Promise::Acknowledged, swallow: None };
 
 /// One thread for what is done off the reactor, so that its order is the order in which it was asked for.
 fn runtime() -> Runtime {
-    Builder::new_current_thread().max_blocking_threads(1).build().unwrap()
+    Builder::new_current_thread().max_blocking_threads(1).enable_time().build().unwrap()
 }
 
 /// Runs a property over random cases.
