@@ -43,7 +43,8 @@ fn send(server: &Server, recipients: &[&str]) -> Result<()> {
 
 /// The entries that a stopped server left.
 fn left(server: Server) -> Result<Vec<Entry>> {
-    let folder = server.stopped()?.path("data/spool");
+    let site = server.stopped()?;
+    let folder = site.path("data/spool");
     tokio::runtime::Runtime::new()?.block_on(async {
         let (spool, _) = Spool::open(spool::Settings::new(folder)).await?;
         let entries = spool.list(None, 100).into_iter().map(|summary| Ok(spool.entry(summary.id)?));
