@@ -1,7 +1,8 @@
 //! Who owns a domain, which mailboxes it has, by which other names, and how much of it may be queued.
 //!
-//! Built once from the configuration; files of aliases are looked at again by [`Tenants::watch`]. The host's own name belongs to the tenant `operator` unless another tenant lists
-//! it: `<postmaster>` without a domain must always be taken (RFC 5321 §4.5.1).
+//! Built once from the configuration; files of aliases are looked at again while the server runs. The host's own name belongs
+//! to the tenant `operator` unless another tenant lists it: `<postmaster>` without a domain must always be taken (RFC 5321
+//! §4.5.1).
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

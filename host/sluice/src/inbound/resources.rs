@@ -2,7 +2,7 @@
 //!
 //! Promises one watermark for each resource, a wider one to recover at (so that one delivered message does not open the door
 //! for one message), and that what runs low shows in the log and the counters once, not once a client. Leaves out what is
-//! answered ([`super::admission`]).
+//! answered (`admission`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
