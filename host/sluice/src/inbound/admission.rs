@@ -1,8 +1,8 @@
 //! What MAIL, RCPT and the dot are told about room: as soon as it is known that a message could not be kept.
 //!
 //! RFC 5321 §4.5.3.1.10 names 452 for insufficient storage; with 4.3.1 (RFC 3463 §3.4) the client comes back later. A spool
-//! that stores nothing any more is no question of room: 451 4.3.0. Asking before the message is sent saves both sides its bytes. A tenant with too much in
-//! the queue is refused its own recipients, and others don't notice.
+//! that stores nothing any more is no question of room: 451 4.3.0. Asking before the message is sent saves both sides its
+//! bytes. A tenant with too much in the queue is refused its own recipients, and others don't notice.
 
 use smtp::Admission;
 

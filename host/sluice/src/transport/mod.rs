@@ -87,10 +87,9 @@ impl Transport {
         loop {
             while stages.try_join_next().is_some() {}
             let Some(lease) = self.next().await else { break };
-            if stages::none_wanted(self, &lease) {
-                if is_for_elsewhere(&lease) {
-                    self.wait_for_the_way_out(lease).await;
-                } else if ready.send(lease).await.is_err() {
+            // What is for elsewhere takes a place: its record must not hold up the mail that is for here.
+            if stages::none_wanted(self, &lease) && !is_for_elsewhere(&lease) {
+                if ready.send(lease).await.is_err() {
                     break;
                 }
                 continue;
@@ -144,10 +143,8 @@ impl Transport {
             }
             Next::Expire => {
                 let refusal = Refusal { reply: None, reason: "expired".to_owned() };
-                {
-                    let envelope = lease.envelope.clone();
-                    commit::fail_all(self, &mut lease, (&refusal, envelope), Vec::new()).await
-                }
+                let envelope = envelope.clone();
+                commit::fail_all(self, &mut lease, (&refusal, envelope), Vec::new()).await
             }
         };
         if let Err(error) = recorded {
