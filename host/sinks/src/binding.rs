@@ -151,7 +151,7 @@ impl Binding {
         wants_verb && self.rule.as_ref().is_none_or(matches)
     }
 
-    /// Whether it can be about the verb; for on-inbound-command and on-reply. The verb is in upper case.
+    /// Whether it can be about the verb; for the events that name verbs. The verb is in upper case.
     pub fn names_verb(&self, verb: &str) -> bool {
         let verbs = match self.event {
             EventKind::Reply => &self.installation.reply_verbs,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use smtp::{Domain, QueueName, RecipientId, Route};
+use smtp::{Domain, QueueName, RecipientId, Route, TlsPolicy};
 
 use crate::provider::{Attempt, Feedback, RetryQuestion, RouteQuestion};
 
@@ -182,7 +182,7 @@ pub enum Event {
     /// on-remote-tls.
     RemoteTls {
         /// What the peer had to satisfy.
-        policy: RemoteTlsPolicy,
+        policy: TlsPolicy,
         /// DER, the peer's own first.
         chain: Vec<Bytes>,
     },
@@ -210,13 +210,6 @@ pub enum Event {
     Dsn(DsnKind),
     /// on-feedback.
     Feedback(Arc<Feedback>),
-}
-
-/// What a peer's certificate had to satisfy; the contract's flags.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RemoteTlsPolicy {
-    /// How much TLS the route asks for.
-    pub policy: smtp::TlsPolicy,
 }
 
 /// What a DSN tells (RFC 3464 §2.3.3).

@@ -26,7 +26,7 @@ macro_rules! exports {
                 Ok(found)
             }
 
-            /// Whether the event is exported and served.
+            /// Whether the event is exported, and is one that this host can call.
             pub(crate) fn has(&self, kind: EventKind) -> bool {
                 match kind {
                     $(EventKind::$kind => self.$field.is_some(),)+

@@ -1,11 +1,12 @@
 //! The typed calls of a message's way out: transport's providers, the dialogue with another server, life in the queue,
 //! reports.
 
+use smtp::TlsPolicy;
 use smtp::client::Gate;
 
 use crate::bindings::exports::sluice::sink::{on_categorize, on_delivery_attempt, on_remote_tls};
 use crate::convert;
-use crate::event::{Event, RemoteTlsPolicy};
+use crate::event::Event;
 use crate::invoke::{Target, guest};
 use crate::lift::{self, Lifted, Said};
 use crate::lift_outbound::{self as lift_out, Reach};
@@ -129,11 +130,11 @@ async fn invoke_gate(gate: &Gate, target: Target<'_>) -> wasmtime::Result<Lifted
     })
 }
 
-fn flags(policy: RemoteTlsPolicy) -> on_remote_tls::Policy {
-    match policy.policy {
-        smtp::TlsPolicy::Dane => on_remote_tls::Policy::DANE | on_remote_tls::Policy::REQUIRED,
-        smtp::TlsPolicy::Required => on_remote_tls::Policy::REQUIRED,
-        smtp::TlsPolicy::Opportunistic | smtp::TlsPolicy::None => on_remote_tls::Policy::empty(),
+fn flags(policy: TlsPolicy) -> on_remote_tls::Policy {
+    match policy {
+        TlsPolicy::Dane => on_remote_tls::Policy::DANE | on_remote_tls::Policy::REQUIRED,
+        TlsPolicy::Required => on_remote_tls::Policy::REQUIRED,
+        TlsPolicy::Opportunistic | TlsPolicy::None => on_remote_tls::Policy::empty(),
     }
 }
 

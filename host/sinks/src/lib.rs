@@ -68,7 +68,7 @@ pub use binding::{Binding, Installation, OnFault, Position, Secrets, Settings, T
 pub use capability::Capability;
 pub use document::DocumentError;
 pub use engine::EngineError;
-pub use event::{Class, DsnKind, Event, EventKind, RemoteTlsPolicy, Served};
+pub use event::{Class, DsnKind, Event, EventKind, Served};
 pub use folder::Folder;
 pub use inspect::{Inspection, inspect};
 pub use installation_file::{InstallationFile, Owner};

@@ -78,7 +78,7 @@ impl Snapshot {
         self.table(tenant).bindings(event)
     }
 
-    /// Whether somebody would be asked about this verb; for on-inbound-command and on-reply. The verb is in upper case.
+    /// Whether somebody would be asked about this verb; for the events that name verbs. The verb is in upper case.
     pub fn wants_verb(&self, event: EventKind, tenant: Option<&str>, verb: &str) -> bool {
         self.bindings(event, tenant).iter().any(|binding| binding.names_verb(verb))
     }

@@ -17,7 +17,7 @@ use crate::provider::Answer;
 use crate::subject::Subject;
 use crate::verdict::{
     Call, Deferral, DsnVerdict, Edits, Fault, FaultKind, Merge, Outcome, StageVerdict, Strictness, Verdict,
-    gate_strictness,
+    gate_strictness, outbound_strictness,
 };
 
 /// The word of what the host says for a sink that faulted.
@@ -162,8 +162,8 @@ impl<'a> Round<'a> {
             Said::Gate(verdict) => keep::commit_of(gate_strictness(verdict)),
             // What a reply means is about what was sent; verbs that are staged are about what comes.
             Said::Outbound(smtp::client::Verdict::Judge(_)) | Said::Answer(_) => keep::Commit::Draft,
-            Said::Outbound(verdict) => keep::commit_of(Verdict::Outbound(verdict.clone()).strictness()),
-            Said::Dsn(verdict) => keep::commit_of(Verdict::Dsn(verdict.clone()).strictness()),
+            Said::Outbound(verdict) => keep::commit_of(outbound_strictness(verdict)),
+            Said::Dsn(verdict) => keep::commit_of(verdict.strictness()),
             Said::Pause(_) | Said::Fail(_) | Said::Discard(_) => keep::Commit::NoDraft,
         };
         let before = self.savepoint();

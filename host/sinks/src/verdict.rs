@@ -204,8 +204,7 @@ impl Verdict {
             // The first that answers decides; nothing is stricter than an answer.
             Self::Answer(_) => Strictness::Continue,
             Self::Outbound(verdict) => outbound_strictness(verdict),
-            Self::Dsn(DsnVerdict::Continue | DsnVerdict::Redirect(_)) => Strictness::Continue,
-            Self::Dsn(DsnVerdict::Suppress(_)) => Strictness::Discard,
+            Self::Dsn(verdict) => verdict.strictness(),
         }
     }
 
@@ -241,6 +240,16 @@ impl Verdict {
             Merge::Replace
         } else {
             Merge::Keep
+        }
+    }
+}
+
+impl DsnVerdict {
+    /// Where it stands in the order.
+    pub fn strictness(&self) -> Strictness {
+        match self {
+            Self::Continue | Self::Redirect(_) => Strictness::Continue,
+            Self::Suppress(_) => Strictness::Discard,
         }
     }
 }
@@ -298,7 +307,7 @@ pub(crate) fn gate_strictness(verdict: &smtp::Verdict) -> Strictness {
 }
 
 /// A judgement ranks with what it makes of the reply, so that a later sink's tag doesn't hide an earlier one's refusal.
-fn outbound_strictness(verdict: &smtp::client::Verdict) -> Strictness {
+pub(crate) fn outbound_strictness(verdict: &smtp::client::Verdict) -> Strictness {
     use smtp::client::{AfterReply, Class, Verdict};
     match verdict {
         Verdict::Continue | Verdict::GreetAs(_) => Strictness::Continue,
