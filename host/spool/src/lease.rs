@@ -10,7 +10,6 @@ use crate::shared::Shared;
 /// An entry that nobody else gets. It reads as the [`Entry`]; dropping it gives the entry back to the queue, due as its
 /// newest record says. After `record_done` nothing is left to give back.
 pub struct Lease {
-    #[expect(dead_code, reason = "held for what its drop does")]
     taken: Taken,
     entry: Arc<Entry>,
 }
@@ -19,11 +18,23 @@ pub struct Lease {
 pub(crate) struct Taken {
     shared: Arc<Shared>,
     id: QueueId,
+    end: End,
+}
+
+/// What going back means.
+#[derive(Clone, Copy)]
+enum End {
+    Release,
+    Park,
 }
 
 impl Lease {
     pub(crate) fn new(shared: Arc<Shared>, entry: Arc<Entry>) -> Self {
         Self { taken: Taken::new(shared, entry.id), entry }
+    }
+
+    pub(crate) fn park(mut self) {
+        self.taken.end = End::Park;
     }
 
     /// The entry, to keep beyond the lease.
@@ -39,7 +50,7 @@ impl Lease {
 
 impl Taken {
     pub(crate) fn new(shared: Arc<Shared>, id: QueueId) -> Self {
-        Self { shared, id }
+        Self { shared, id, end: End::Release }
     }
 }
 
@@ -54,7 +65,10 @@ impl Deref for Lease {
 impl Drop for Taken {
     fn drop(&mut self) {
         let mut queue = self.shared.queue();
-        queue.release(self.id);
+        match self.end {
+            End::Release => queue.release(self.id),
+            End::Park => return queue.park(self.id),
+        }
         let is_there = queue.contains(self.id);
         drop(queue);
         // Most leases end with their entry: then there is nothing to wake anyone for.

@@ -196,6 +196,18 @@ impl Queue {
         }
     }
 
+    /// A lease was given up for someone who remembers the entry: nobody has it, and it is not due until it was leased again.
+    pub(crate) fn park(&mut self, id: QueueId) {
+        match self.entries.get_mut(&id) {
+            Some(slot) if slot.turn == Turn::Leased => {
+                slot.turn = Turn::Free;
+                self.leased = self.leased.saturating_sub(1);
+            }
+            // A record of it is still on its way: it comes back by its time.
+            _ => self.release(id),
+        }
+    }
+
     /// Not before this time, though the log says otherwise: what happened could not be recorded.
     pub(crate) fn postpone(&mut self, id: QueueId, milliseconds: u64) {
         let at = Timestamp(self.now.0.saturating_add(milliseconds));

@@ -151,6 +151,12 @@ impl Spool {
         }
     }
 
+    /// Gives a lease up without putting the entry back into its time: the caller keeps the id, and gets it again by
+    /// [`Spool::lease_entry`]. Nothing is recorded, so that a start finds it as due as it was.
+    pub fn park(&self, lease: Lease) {
+        lease.park();
+    }
+
     /// Waits until something may be due: the next entry's time has come, or one with an earlier time appeared. Ask
     /// [`Spool::lease`] then; it may still have nothing.
     pub async fn due(&self, now: Timestamp) {

@@ -23,6 +23,23 @@ async fn a_leased_entry_is_nobody_elses_until_the_lease_is_dropped() {
 }
 
 #[tokio::test]
+async fn a_parked_entry_comes_back_by_its_id_alone_and_at_a_start_by_its_time() {
+    let scene = Scene::new();
+    let (spool, _) = scene.open().await;
+    spool.accept(vec![entry(1, "a")]).await.unwrap();
+    spool.park(spool.lease(NOW).unwrap());
+    assert_eq!((spool.counts().entries, spool.counts().leased), (1, 0));
+    assert!(spool.lease(NOW).is_none(), "whoever parked it remembers it");
+    let again = spool.lease_entry(id(1)).unwrap().unwrap();
+    assert!(spool.lease_entry(id(1)).unwrap().is_none());
+    drop(again);
+    spool.park(spool.lease(NOW).unwrap());
+    spool.close().await;
+    let (spool, _) = scene.open().await;
+    assert_eq!(spool.lease(NOW).unwrap().id, id(1));
+}
+
+#[tokio::test]
 async fn higher_priority_goes_first_among_what_is_due() {
     let scene = Scene::new();
     let (spool, _) = scene.open().await;
