@@ -7,6 +7,8 @@
 mod commands;
 mod corpus;
 mod durability;
+mod encryption;
+mod exchangers;
 mod faults;
 mod foreign;
 mod kill;
@@ -16,6 +18,7 @@ mod operator;
 mod patience;
 mod recipients;
 mod reload;
+mod remote;
 mod shutdown;
 mod tidy;
 mod ways;

@@ -9,6 +9,8 @@ pub mod dialogue;
 pub mod guests;
 pub mod kill;
 pub mod measure;
+pub mod names;
+pub mod peer;
 pub mod process;
 pub mod scene;
 pub mod server;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use sluice::telemetry::counters::Counters;
 use sluice::{Observation, Operator, Running};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{Receiver, channel};
@@ -112,6 +113,20 @@ impl Server {
             }
         }
         self.drain();
+        Ok(())
+    }
+
+    /// Waits until the server's numbers are like this.
+    ///
+    /// # Errors
+    /// If they never are.
+    pub fn counted(&self, is_so: impl Fn(&Counters) -> bool) -> Result<()> {
+        let running = self.running.as_ref().context("stopped already")?;
+        let watch = Stopwatch::start();
+        while !is_so(&running.counters) {
+            ensure!(watch.elapsed() < OBSERVATION_WAIT_MAX, "counted until now: {:#?}", running.counters);
+            self.runtime.block_on(tokio::time::sleep(OBSERVATION_GLANCE));
+        }
         Ok(())
     }
 

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use config::Config;
 use deliver::local::Maildir;
 use deliver::path::Pattern;
+use deliver::remote::Remote;
 use inbound::connections::{ConnectionLimits, Connections};
 use inbound::listener::Listener;
 use inbound::resources::Resources;
@@ -99,7 +100,9 @@ impl Server {
         let resources = inbound.resources.clone();
         listeners.spawn(resources.watch(inbound.spool.clone(), inbound.shutdown.stopping.clone()));
         listeners.spawn(Arc::clone(&inbound.tenants).watch(inbound.shutdown.stopping.clone()));
-        let worker = Arc::new(transport(&config, &inbound, started)?);
+        let own_addresses = addresses.values().copied().collect();
+        let remote = Remote::new(&config, &inbound.host_domain, own_addresses)?;
+        let worker = Arc::new(transport(&config, &inbound, remote, started)?);
         let operator = Operator::new(Arc::clone(&worker));
         let mut transport = JoinSet::new();
         transport.spawn(worker.run());
@@ -140,7 +143,12 @@ fn inbound(config: &Config, spool: Spool, watcher: Option<Sender<Observation>>) 
 }
 
 /// What works behind them, over the same spool and sinks.
-fn transport(config: &Config, inbound: &Inbound, started: Timestamp) -> anyhow::Result<Transport> {
+fn transport(
+    config: &Config,
+    inbound: &Inbound,
+    remote: Remote,
+    started: Timestamp,
+) -> anyhow::Result<Transport> {
     let pattern = Pattern::parse(&config.delivery.maildir.pattern).map_err(anyhow::Error::msg)?;
     Ok(Transport {
         spool: inbound.spool.clone(),
@@ -148,6 +156,7 @@ fn transport(config: &Config, inbound: &Inbound, started: Timestamp) -> anyhow::
         tenants: Arc::clone(&inbound.tenants),
         routes: Arc::new(Routes::new(config).map_err(anyhow::Error::msg)?),
         maildir: Arc::new(Maildir::new(config.maildir_root(), pattern)),
+        remote,
         schedule: config.schedule(),
         host_name: Arc::clone(&inbound.host_name),
         counters: Arc::clone(&inbound.counters),

@@ -40,6 +40,6 @@ pub use notice::{DisconnectCause, Notice, NoticeKind, Totals, TransactionOutcome
 pub use parameters::{BodyType, DsnReturn, MailParameters, Notify, NotifyWhen, Parameter, Smtputf8};
 pub use path::{ForwardPath, ReversePath};
 pub use reply::{EnhancedStatus, Reply, ReplyError};
-pub use route::{Host, NextHop, QueueName, Route, Target, TlsPolicy};
+pub use route::{Host, NextHop, QueueName, QueueNameError, ROUTE_HOSTS_MAX, Route, Target, TlsPolicy};
 pub use session::{Action, Admission, BareNewlines, Pace, RecipientStanding, Session, Settings};
 pub use time::Timestamp;

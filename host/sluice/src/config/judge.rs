@@ -30,6 +30,7 @@ pub fn judge(config: &Config) -> Vec<(String, String)> {
         wrong.push(("low_resources.recovery_percent".to_owned(), "must be at least 100.".to_owned()));
     }
     spool(config, &mut wrong);
+    wrong.extend(crate::deliver::remote::judge(config));
     if let Err(sentence) = Pattern::parse(&config.delivery.maildir.pattern) {
         wrong.push(("delivery.maildir.pattern".to_owned(), sentence));
     }
@@ -180,6 +181,11 @@ fn limits(config: &Config, wrong: &mut Vec<(String, String)>) {
         ("limits.received_fields_max", config.limits.received_fields_max),
         ("limits.command_wait_seconds", config.limits.command_wait_seconds),
         ("limits.data_wait_seconds", config.limits.data_wait_seconds),
+        ("outbound.connections_max", config.outbound.connections_max),
+        ("outbound.connections_per_queue_max", config.outbound.connections_per_queue_max),
+        ("outbound.messages_per_connection_max", config.outbound.messages_per_connection_max),
+        ("outbound.connect_seconds", config.outbound.connect_seconds),
+        ("dns.answer_seconds", config.dns.answer_seconds),
         ("delivery.workers", config.delivery.workers),
         ("delivery.batch_max", config.delivery.batch_max),
         ("delivery.stages_concurrent_max", config.delivery.stages_concurrent_max),

@@ -77,6 +77,7 @@ pub fn file(path: &Path) -> Result<Config, Faults> {
     .into_iter()
     .flatten()
     .chain(config.tenants.values_mut().filter_map(|tenant| tenant.aliases.as_mut()))
+    .chain(config.outbound.ca_file.as_mut())
     .chain(config.routes.values_mut().filter_map(|route| route.password_file.as_mut()))
     {
         *relative = folder.join(&*relative);

@@ -33,13 +33,13 @@ settings! {
         pub listeners: BTreeMap<String, Listener> = BTreeMap::from([("smtp".to_owned(), Listener::default())]),
         /// Who owns which domains. Mail to any other domain is refused, except from clients that may relay.
         pub tenants: BTreeMap<String, Tenant> = BTreeMap::new(),
-        /// Who may send to domains that nobody here owns. This version keeps such mail in the queue: it delivers to no other server.
+        /// Who may send to domains that nobody here owns.
         pub relay: Relay = Relay::default(),
-        /// Ways for some domains, by a name of your choice; only `domains` has an effect in this version.
+        /// Ways for some domains, by a name of your choice.
         pub routes: BTreeMap<String, Route> = BTreeMap::new(),
-        /// Delivery to other servers; without effect in this version, which has none.
+        /// Delivery to other servers.
         pub outbound: Outbound = Outbound::default(),
-        /// Where names are looked up; without effect in this version, which looks up none.
+        /// Where names are looked up.
         pub dns: Dns = Dns::default(),
         /// The sandboxed programs that are asked along the way.
         pub sinks: Sinks = Sinks::default(),

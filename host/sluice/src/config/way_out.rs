@@ -62,6 +62,9 @@ settings! {
         pub port: u16 = 25,
         /// `public`: never to loopback, private or link-local addresses, which DNS of strangers may name. `any`: wherever DNS says.
         pub targets: Targets = Targets::Public,
+        /// The CAs whose certificates are taken where a route requires TLS, in PEM. Absent: those of the system, in
+        /// `/etc/ssl/certs/ca-certificates.crt`.
+        pub ca_file: Option<PathBuf> = None,
         /// Lists of our own addresses to connect from, by a name that routes use.
         pub source_pools: SourcePools = SourcePools::default(),
     }

@@ -5,6 +5,7 @@
 
 pub mod local;
 pub mod path;
+pub(crate) mod remote;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -135,13 +136,17 @@ fn trace(host_name: &str, entry: &Entry) -> String {
         ReversePath::Null => String::new(),
         ReversePath::Mailbox(mailbox) => mailbox.to_string(),
     };
-    let mut text = message::return_path_field(&reverse_path);
+    message::return_path_field(&reverse_path) + &received(host_name, entry)
+}
+
+/// Our Received field (RFC 5321 §4.4).
+fn received(host_name: &str, entry: &Entry) -> String {
     let facts = entry.facts.as_deref();
     let id = entry.id.to_string();
     let originals: Vec<String> =
         entry.envelope.recipients.iter().map(|recipient| recipient.original.to_string()).collect();
     let recipients: Vec<&str> = originals.iter().map(String::as_str).collect();
-    text.push_str(&message::received_field(&ReceivedFacts {
+    message::received_field(&ReceivedFacts {
         helo_name: facts.and_then(|facts| facts.helo_name.as_deref()),
         reverse_name: None,
         remote: facts.and_then(|facts| facts.remote).map(|remote| remote.ip()),
@@ -153,8 +158,7 @@ fn trace(host_name: &str, entry: &Entry) -> String {
         id: &id,
         recipients: &recipients,
         arrived: entry.arrived.0,
-    }));
-    text
+    })
 }
 
 /// Records what became of an entry's recipients.
@@ -239,7 +243,7 @@ async fn finish(transport: &Transport, lease: &mut Lease, outcomes: &[Outcome]) 
     if !failed || lease.envelope.reverse_path == ReversePath::Null {
         return transport.spool.record_done(lease, Done::default()).await;
     }
-    stage.stage = StagePointer::at(StageName::Deliver);
+    stage.stage = StagePointer::at(StageName::Deliver).along(stage.stage.route.take());
     stage.state = EntryState::held("failed: no DSN yet");
     transport.spool.record_stage(lease, stage).await
 }

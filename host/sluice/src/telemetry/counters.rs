@@ -61,6 +61,8 @@ pub struct Counters {
     pub spool_unavailable: Counter,
     /// Recipients whose message reached their mailbox.
     pub delivered: Counter,
+    /// Recipients whose message another server took.
+    pub relayed: Counter,
     /// Deliveries that did not work and are tried again.
     pub delivery_deferred: Counter,
     /// Recipients that were given up.

@@ -22,9 +22,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sinks::Sinks;
-use smtp::{NextHop, Recipient, RecipientState, Refusal};
-use spool::schedule::{Age, Next};
-use spool::{Attempt, Entry, Lease, Outcome, Schedule, Spool};
+use smtp::{NextHop, Recipient};
+use spool::{Entry, Lease, Schedule, Spool};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +32,7 @@ use crate::clock;
 use crate::config;
 use crate::deliver;
 use crate::deliver::local::Maildir;
+use crate::deliver::remote::{self, Remote};
 use crate::observer::{Observation, Observer};
 use crate::telemetry::counters::Counters;
 use crate::tenants::Tenants;
@@ -49,6 +49,7 @@ pub(crate) struct Transport {
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) routes: Arc<Routes>,
     pub(crate) maildir: Arc<Maildir>,
+    pub(crate) remote: Remote,
     pub(crate) schedule: Schedule,
     pub(crate) settings: config::Delivery,
     pub(crate) host_name: Arc<str>,
@@ -75,6 +76,7 @@ impl Transport {
         for _ in 0..workers {
             tasks.spawn(deliver::work(Arc::clone(&self), Arc::clone(&queue)));
         }
+        tasks.spawn(remote::run(Arc::clone(&self)));
         tasks.spawn(keep::run(self.spool.clone(), self.stopping.clone()));
         self.dispatch(ready).await;
         // The dispatcher dropped its end of the queue: the workers end when it is empty.
@@ -87,9 +89,14 @@ impl Transport {
         loop {
             while stages.try_join_next().is_some() {}
             let Some(lease) = self.next().await else { break };
-            // What is for elsewhere takes a place: its record must not hold up the mail that is for here.
-            if stages::none_wanted(self, &lease) && !is_for_elsewhere(&lease) {
-                if ready.send(lease).await.is_err() {
+            if remote::route_of(&lease).is_some() {
+                remote::offer(self, lease);
+                continue;
+            }
+            if stages::none_wanted(self, &lease) {
+                if is_for_elsewhere(&lease) {
+                    remote::offer(self, lease);
+                } else if ready.send(lease).await.is_err() {
                     break;
                 }
                 continue;
@@ -108,7 +115,7 @@ impl Transport {
                 };
                 let Some(lease) = stages::run(&transport, lease).await else { return };
                 if is_for_elsewhere(&lease) {
-                    transport.wait_for_the_way_out(lease).await;
+                    remote::offer(&transport, lease);
                 } else {
                     // A closed queue means that the server stops; the dropped lease is found again at the next start.
                     let _ = ready.send(lease).await;
@@ -117,40 +124,6 @@ impl Transport {
             });
         }
         while stages.join_next().await.is_some() {}
-    }
-
-    /// This version has no client: what is for another server is tried again as the schedule says, in vain until it expires.
-    async fn wait_for_the_way_out(&self, mut lease: Lease) {
-        let (now, envelope) = (clock::now(), &lease.envelope);
-        let open: Vec<&Recipient> = envelope.recipients.iter().filter(|one| commit::is_open(one)).collect();
-        let attempts = open.iter().map(|recipient| recipient.attempts).max().unwrap_or(0).saturating_add(1);
-        let (id, arrived, expires) = (lease.id, lease.arrived, envelope.expires);
-        let age = Age { id, arrived, expires, attempts, due: lease.due };
-        let recorded = match self.schedule.next(&age, now) {
-            Next::Attempt(due) => {
-                let deferred = |recipient: &&Recipient| Outcome {
-                    recipient: recipient.id,
-                    state: RecipientState::Deferred,
-                    reply: None,
-                };
-                let outcomes = open.iter().map(deferred).collect();
-                tracing::warn!(
-                    entry = %id, tenant = lease.tenant, due = due.0,
-                    queue = lease.stage.route.as_ref().map(|route| tracing::field::display(&route.queue)),
-                    "deferred: this version delivers to no other server"
-                );
-                self.spool.record_attempt(&mut lease, Attempt { outcomes, due, outbox: Vec::new() }).await
-            }
-            Next::Expire => {
-                let refusal = Refusal { reply: None, reason: "expired".to_owned() };
-                let envelope = envelope.clone();
-                commit::fail_all(self, &mut lease, (&refusal, envelope), Vec::new()).await
-            }
-        };
-        if let Err(error) = recorded {
-            tracing::error!(entry = %id, %error, "a deferral was not recorded; it runs again");
-            tokio::time::sleep(LEASE_PAUSE).await;
-        }
     }
 
     /// The next entry that is due, or none when the server stops.
