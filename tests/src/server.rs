@@ -125,7 +125,7 @@ impl Server {
         let watch = Stopwatch::start();
         while !is_so(&running.counters) {
             ensure!(watch.elapsed() < OBSERVATION_WAIT_MAX, "counted until now: {:#?}", running.counters);
-            self.runtime.block_on(tokio::time::sleep(OBSERVATION_GLANCE));
+            self.runtime.block_on(async { tokio::time::sleep(OBSERVATION_GLANCE).await });
         }
         Ok(())
     }

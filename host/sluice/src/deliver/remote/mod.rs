@@ -68,12 +68,6 @@ impl Remote {
     ) -> anyhow::Result<Self> {
         let outbound = &config.outbound;
         let is_required = config.routes.values().any(|route| route.tls == config::RouteTls::Required);
-        for (name, route) in &config.routes {
-            let has_pool = |pool: &String| outbound.source_pools.0.contains_key(pool);
-            if let Some(pool) = route.source_pool.as_ref().filter(|pool| !has_pool(pool)) {
-                anyhow::bail!("routes.{name}.source_pool: there is no `outbound.source_pools.{pool}`");
-            }
-        }
         let trust = if is_required || outbound.ca_file.is_some() { Trust::Verified } else { Trust::Any };
         Ok(Self {
             queues: Mutex::new(Queues::new(usize::try_from(outbound.connections_max)?)),
@@ -109,14 +103,6 @@ impl Remote {
 /// What is wrong with the keys of the way out: the key, and a sentence.
 pub(crate) fn judge(config: &config::Config) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
-    for (name, route) in &config.routes {
-        if let Err(error) = plan::judge(route) {
-            wrong.push((format!("routes.{name}"), format!("{error:#}.")));
-        }
-        if QueueName::parse(name).is_err() {
-            wrong.push((format!("routes.{name}"), format!("{}.", smtp::QueueNameError)));
-        }
-    }
     if let Err(error) = Connector::new(&config.outbound) {
         wrong.push(("outbound.source_pools".to_owned(), format!("{error:#}.")));
     }

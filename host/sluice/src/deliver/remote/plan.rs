@@ -6,14 +6,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use smtp::client::{Credentials, Protocol, Settings, TlsPolicy};
-use smtp::{Domain, Host, NextHop, QueueName, ROUTE_HOSTS_MAX, Route};
+use smtp::{Domain, Host, NextHop, QueueName, Route};
 
 use super::queues::LineLimits;
 use super::tls::Trust;
 use crate::config;
-
-/// Where a host of a route listens that names no port (RFC 5321 §4.5.4.2).
-const SMTP_PORT: u16 = 25;
 
 /// All plans.
 pub(super) struct Plans {
@@ -103,29 +100,8 @@ impl Plan {
     }
 }
 
-/// What can be said of a route without reading a file.
-///
-/// # Errors
-/// What is wrong with it.
-pub(super) fn judge(route: &config::Route) -> anyhow::Result<()> {
-    hosts(route)?;
-    let at_least_one = "must be at least 1";
-    anyhow::ensure!(route.connections_max > 0, "connections_max {at_least_one}");
-    anyhow::ensure!(route.messages_per_connection_max > 0, "messages_per_connection_max {at_least_one}");
-    anyhow::ensure!(
-        route.user.is_some() == route.password_file.is_some(),
-        "`user` and `password_file` go together"
-    );
-    Ok(())
-}
-
-fn hosts(route: &config::Route) -> anyhow::Result<Vec<Host>> {
-    anyhow::ensure!(route.hosts.len() <= ROUTE_HOSTS_MAX, "at most {ROUTE_HOSTS_MAX} hosts");
-    route.hosts.iter().map(|text| host(text)).collect()
-}
-
 fn of_route(route: &config::Route, others: &Plan) -> anyhow::Result<Plan> {
-    let hosts = hosts(route)?;
+    let hosts = route.servers().map_err(anyhow::Error::msg)?;
     let protocol = match route.protocol {
         config::RouteProtocol::Smtp => Protocol::Smtp,
         config::RouteProtocol::Lmtp => Protocol::Lmtp,
@@ -152,25 +128,6 @@ fn of_route(route: &config::Route, others: &Plan) -> anyhow::Result<Plan> {
     Ok(plan)
 }
 
-/// `name`, `name:port`, `192.0.2.1:24`, `[2001:db8::1]:25`.
-fn host(text: &str) -> anyhow::Result<Host> {
-    let expected =
-        || format!("{text:?} is no host: write `name:port`, `192.0.2.1:port` or `[2001:db8::1]:port`");
-    let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') && (!name.contains(':') || name.ends_with(']')) => {
-            (name, port.parse().with_context(expected)?)
-        }
-        _ => (text, SMTP_PORT),
-    };
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    let name = match bare.parse::<std::net::IpAddr>() {
-        Ok(std::net::IpAddr::V4(address)) => format!("[{address}]"),
-        Ok(std::net::IpAddr::V6(address)) => format!("[IPv6:{address}]"),
-        Err(_) => name.to_owned(),
-    };
-    Ok(Host { name: Domain::parse(&name).with_context(expected)?, port })
-}
-
 fn login(route: &config::Route) -> anyhow::Result<Option<Arc<Credentials>>> {
     let (user, file) = match (&route.user, &route.password_file) {
         (None, None) => return Ok(None),
@@ -193,24 +150,6 @@ fn count(number: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(text: &str, expected: Option<(&str, u16)>) {
-        let host = host(text).ok();
-        assert_eq!(host.as_ref().map(|host| (host.name.as_str(), host.port)), expected, "{text}");
-    }
-
-    #[test]
-    fn a_host_is_a_name_or_an_address_with_a_port() {
-        check("mail.example:2525", Some(("mail.example", 2525)));
-        check("mail.example", Some(("mail.example", 25)));
-        check("192.0.2.1:24", Some(("[192.0.2.1]", 24)));
-        check("[2001:db8::1]:26", Some(("[IPv6:2001:db8::1]", 26)));
-        check("[2001:db8::1]", Some(("[IPv6:2001:db8::1]", 25)));
-        check("2001:db8::1", Some(("[IPv6:2001:db8::1]", 25)));
-        for wrong in ["", ":25", "a b", "mail.example:", "mail.example:99999", "mail.example:smtp"] {
-            check(wrong, None);
-        }
-    }
 
     #[test]
     fn a_route_that_the_configuration_lost_has_no_plan() {
