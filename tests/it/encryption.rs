@@ -2,7 +2,8 @@
 
 use anyhow::{Result, ensure};
 use smtp::RecipientState;
-use tests::peer::{Answer, Certificate, Peer, Script};
+use tests::certificate::Certificate;
+use tests::peer::{Answer, Peer, Script};
 use tests::scene::Scene;
 use tests::site::Site;
 use toml::Value;

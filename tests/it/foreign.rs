@@ -84,6 +84,67 @@ fn lettre_delivers() -> Result<()> {
     server.stop()
 }
 
+/// A server with a certificate.
+fn encrypting(tls: &str) -> Result<Server> {
+    let config = vec![("listeners.smtp.tls".to_owned(), tls.into())];
+    Server::start(&Scene { certificates: vec!["mx.b.example".to_owned()], config, ..Scene::default() })
+}
+
+#[test]
+fn swaks_delivers_behind_starttls() -> Result<()> {
+    let Some(swaks) = skip::tool("swaks")? else { return Ok(()) };
+    let mut server = encrypting("offered")?;
+    let address = server.address().to_string();
+    run(&swaks, &["--server", &address, "--from", "ann@a.example", "--to", "bob@b.example", "--tls"])?;
+    let text = String::from_utf8(server.delivered("bob@b.example")?)?;
+    ensure!(text.contains(" with ESMTPS"), "{text}");
+    server.stop()
+}
+
+const SMTPLIB_TLS: &str = "
+import smtplib, ssl, sys
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+port = int(sys.argv[1])
+if sys.argv[2] == 'implicit':
+    client = smtplib.SMTP_SSL('127.0.0.1', port, local_hostname='a.example', context=context)
+else:
+    client = smtplib.SMTP('127.0.0.1', port, local_hostname='a.example')
+    client.starttls(context=context)
+client.ehlo()
+assert not client.has_extn('starttls'), client.esmtp_features
+client.sendmail('ann@a.example', ['bob@b.example'], 'Subject: secret\\n\\nHello.\\n')
+assert client.quit()[0] == 221
+";
+
+#[test]
+fn python_smtplib_delivers_encrypted() -> Result<()> {
+    let Some(python) = skip::tool("python3")? else { return Ok(()) };
+    for tls in ["offered", "implicit"] {
+        let mut server = encrypting(tls)?;
+        run(&python, &["-c", SMTPLIB_TLS, &server.address().port().to_string(), tls])?;
+        let text = String::from_utf8(server.delivered("bob@b.example")?)?;
+        ensure!(text.contains(" with ESMTPS") && text.contains("Subject: secret\r\n"), "{text}");
+        server.stop()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn openssl_agrees_on_tls_of_our_time_and_on_no_older() -> Result<()> {
+    let Some(openssl) = skip::tool("openssl")? else { return Ok(()) };
+    let server = encrypting("offered")?;
+    let address = server.address().to_string();
+    let words = ["s_client", "-starttls", "smtp", "-connect", &address, "-brief"];
+    for version in ["-tls1_2", "-tls1_3"] {
+        run(&openssl, &[&words[..], &[version]].concat())?;
+    }
+    // Even where the local policy would let it try.
+    let old = ["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"];
+    ensure!(run(&openssl, &[&words[..], &old[..]].concat()).is_err(), "TLS 1.1 was agreed on");
+    server.stop()
+}
+
 #[test]
 fn smtp_source_delivers_many_at_once() -> Result<()> {
     const MESSAGES: usize = 200;

@@ -21,6 +21,7 @@ mod reload;
 mod remote;
 mod shutdown;
 mod tidy;
+mod tls;
 mod ways;
 
 mod dialogues {

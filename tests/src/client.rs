@@ -7,6 +7,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConnection, StreamOwned};
 
 /// How long an answer may take: above the longest budget that a sink has, far below what a person would wait for.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -17,7 +19,39 @@ const LINE_BYTES_MAX: u64 = 512;
 /// One connection to a server.
 #[derive(Debug)]
 pub struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Wire>,
+}
+
+/// What bytes go through.
+#[derive(Debug)]
+enum Wire {
+    Clear(TcpStream),
+    Encrypted(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Clear(stream) => stream.read(buffer),
+            Self::Encrypted(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Clear(stream) => stream.write(bytes),
+            Self::Encrypted(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Clear(stream) => stream.flush(),
+            Self::Encrypted(stream) => stream.flush(),
+        }
+    }
 }
 
 impl Client {
@@ -30,7 +64,7 @@ impl Client {
         stream.set_read_timeout(Some(ANSWER_WAIT_MAX))?;
         stream.set_write_timeout(Some(ANSWER_WAIT_MAX))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self { stream: BufReader::new(Wire::Clear(stream)) })
     }
 
     /// Connects and reads the greeting.
@@ -41,6 +75,29 @@ impl Client {
         let mut client = Self::connect(address)?;
         client.expect(220)?;
         Ok(client)
+    }
+
+    /// Makes a handshake, on an open socket or behind STARTTLS.
+    ///
+    /// # Errors
+    /// If it fails, or something in clear is still to be read.
+    pub fn encrypt(self, connection: ClientConnection) -> Result<Self> {
+        ensure!(self.stream.buffer().is_empty(), "the server said more in clear");
+        let Wire::Clear(socket) = self.stream.into_inner() else { bail!("encrypted already") };
+        let mut stream = Box::new(StreamOwned::new(connection, socket));
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock).context("the handshake")?;
+        }
+        Ok(Self { stream: BufReader::new(Wire::Encrypted(stream)) })
+    }
+
+    /// The certificate that the server showed; none in clear.
+    #[must_use]
+    pub fn certificate(&self) -> Option<CertificateDer<'static>> {
+        match self.stream.get_ref() {
+            Wire::Clear(_) => None,
+            Wire::Encrypted(stream) => Some(stream.conn.peer_certificates()?.first()?.clone().into_owned()),
+        }
     }
 
     /// Sends these bytes and nothing else.
@@ -127,7 +184,15 @@ impl Client {
     /// # Errors
     /// If the socket is gone already.
     pub fn end(&mut self) -> Result<()> {
-        self.stream.get_mut().shutdown(Shutdown::Write).context("closing our half")
+        let socket = match self.stream.get_mut() {
+            Wire::Clear(socket) => socket,
+            Wire::Encrypted(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush()?;
+                &mut stream.sock
+            }
+        };
+        socket.shutdown(Shutdown::Write).context("closing our half")
     }
 
     /// Waits until the server closes; it must say nothing before.

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::certificate;
 use crate::client::Client;
 use crate::server::Server;
 use crate::tree;
@@ -41,6 +42,11 @@ fn carry_out(step: &Step, server: &mut Server, client: &mut Option<Client>) -> R
             *client = Some(Client::connect(server.address())?);
             Ok(())
         }
+        Step::Encrypt(name) => {
+            let clear = client.take().context("after the server has closed")?;
+            *client = Some(clear.encrypt(certificate::client(name, None)?)?);
+            Ok(())
+        }
         Step::Arrives { address, lines } => arrives(&server.delivered(address)?, lines),
         Step::Nothing => server.settled(),
         Step::Asked(asked) => server.asked(asked),
@@ -59,7 +65,12 @@ fn speak(step: &Step, client: &mut Client) -> Result<()> {
         }
         Step::Reply(code) => client.expect(*code).map(drop),
         Step::End => client.end(),
-        Step::Connect | Step::Arrives { .. } | Step::Nothing | Step::Asked(_) | Step::Closed => Ok(()),
+        Step::Connect
+        | Step::Encrypt(_)
+        | Step::Arrives { .. }
+        | Step::Nothing
+        | Step::Asked(_)
+        | Step::Closed => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 //! It promises that a test names what it wants and nothing else: ports, folders and deadlines are chosen here. It knows
 //! Sluice only from outside: sockets, files, and the server's own report of what it did.
 
+pub mod certificate;
 pub mod client;
 pub mod clock;
 pub mod dialogue;

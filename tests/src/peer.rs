@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::certificate::Certificate;
 
 /// How long a peer waits for the next line; then the test has failed by other means.
 const LINE_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -41,14 +42,6 @@ pub struct Received {
     pub recipients: Vec<String>,
     /// Without the stuffed dots and the final one.
     pub content: Vec<u8>,
-}
-
-/// A certificate of a peer for one name, that is its own CA.
-#[derive(Clone, Debug)]
-pub struct Certificate {
-    /// For `ca_file`.
-    pub pem: String,
-    server: Arc<ServerConfig>,
 }
 
 /// A socket, encrypted or not.
@@ -89,23 +82,6 @@ impl Script {
     }
 }
 
-impl Certificate {
-    /// A new one.
-    ///
-    /// # Errors
-    /// If the name is none.
-    pub fn of(name: &str) -> Result<Self> {
-        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()])?;
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).map_err(anyhow::Error::msg)?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let server = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)?;
-        Ok(Self { pem: made.cert.pem(), server: Arc::new(server) })
-    }
-}
-
 impl Peer {
     /// Listens on a free port of loopback.
     ///
@@ -120,7 +96,7 @@ impl Peer {
     /// # Errors
     /// If there is no port.
     pub fn start_with_tls(script: Script, certificate: &Certificate) -> Result<Self> {
-        Self::start_with(script, Some(Arc::clone(&certificate.server)))
+        Self::start_with(script, Some(certificate.server()?))
     }
 
     fn start_with(script: Script, tls: Option<Arc<ServerConfig>>) -> Result<Self> {

@@ -5,8 +5,9 @@ use toml::{Table, Value};
 
 /// Events that the guest `script` exports and that can be bound: those without a script are switched off, so that a
 /// dialogue is about what it says.
-const SCRIPTED: [&str; 15] = [
+const SCRIPTED: [&str; 16] = [
     "on-connect",
+    "on-tls-established",
     "on-helo",
     "on-mail-from",
     "on-rcpt-to",
@@ -28,6 +29,8 @@ const SCRIPTED: [&str; 15] = [
 pub struct Scene {
     /// In the order in which they are installed.
     pub sinks: Vec<Installed>,
+    /// Names that the server has a certificate for, each of its own.
+    pub certificates: Vec<String>,
     /// Keys of the configuration, with dots between the levels, and their values.
     pub config: Vec<(String, Value)>,
 }
@@ -63,7 +66,7 @@ impl Scene {
     /// # Errors
     /// As [`Installed::parse`].
     pub fn with_sink(text: &str) -> Result<Self> {
-        Ok(Self { sinks: vec![Installed::parse(text)?], config: Vec::new() })
+        Ok(Self { sinks: vec![Installed::parse(text)?], ..Self::default() })
     }
 
     /// The configuration of a server with its data in `folder`: a listener on a free port; the domain `b.example` of the
@@ -84,6 +87,12 @@ impl Scene {
              logging.format = 'json'\n"
         )
         .parse()?;
+        let certificates = self.certificates.iter().map(|name| {
+            let file = |ending| format!("{folder}/tls/{name}.{ending}").into();
+            let pair = Table::from_iter([("chain".to_owned(), file("pem")), ("key".to_owned(), file("key"))]);
+            (name.clone(), pair.into())
+        });
+        config.insert("certificates".to_owned(), Table::from_iter(certificates).into());
         for (key, value) in &self.config {
             let mut table = &mut config;
             let (path, name) =

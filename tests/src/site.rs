@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::certificate::Certificate;
 use crate::guests;
 use crate::scene::{Installed, Scene};
 
@@ -30,8 +31,11 @@ impl Site {
     /// As [`Site::lay`].
     pub fn lay_in(parent: &Path, scene: &Scene) -> Result<Self> {
         let site = Self { folder: tempfile::Builder::new().prefix("sluice-test-").tempdir_in(parent)? };
-        for folder in ["sinks/operator", "sinks/tenants/b", "sinks/tenants/d", "data", "mail"] {
+        for folder in ["sinks/operator", "sinks/tenants/b", "sinks/tenants/d", "data", "mail", "tls"] {
             fs::create_dir_all(site.path(folder))?;
+        }
+        for name in &scene.certificates {
+            site.certify(name)?;
         }
         fs::write(site.config(), scene.config_text(&site.folder.path().display().to_string())?)?;
         for installed in &scene.sinks {
@@ -50,6 +54,17 @@ impl Site {
     #[must_use]
     pub fn config(&self) -> PathBuf {
         self.path("sluice.toml")
+    }
+
+    /// Gives the server another certificate for this name: its key first, so that the two belong together only at the end.
+    ///
+    /// # Errors
+    /// If the name is none, or the disk does not play along.
+    pub fn certify(&self, name: &str) -> Result<Certificate> {
+        let certificate = Certificate::of(name)?;
+        self.put(&format!("tls/{name}.key"), certificate.key_pem.as_bytes())?;
+        self.put(&format!("tls/{name}.pem"), certificate.pem.as_bytes())?;
+        Ok(certificate)
     }
 
     /// Installs a guest: first the operator's file, then the component, so that it is never asked without it.

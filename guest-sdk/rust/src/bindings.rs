@@ -33,6 +33,7 @@ events! {
     on_prepare: "sluice:sdk/on-prepare" shares {}
     on_self_test: "sluice:sdk/on-self-test" shares {}
     on_connect: "sluice:sdk/on-connect" shares { "sluice:sink/types@0.1.0" = types }
+    on_tls_established: "sluice:sdk/on-tls-established" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/gate@0.1.0" = gate }
     on_helo: "sluice:sdk/on-helo" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/gate@0.1.0" = gate }
     on_mail_from: "sluice:sdk/on-mail-from" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/gate@0.1.0" = gate }
     on_rcpt_to: "sluice:sdk/on-rcpt-to" shares { "sluice:sink/types@0.1.0" = types }

@@ -79,7 +79,7 @@ events! {
     Prepare "on-prepare" Life Yes
     SelfTest "on-self-test" Life Yes
     Connect "on-connect" Gate Yes
-    TlsEstablished "on-tls-established" Gate NotYet
+    TlsEstablished "on-tls-established" Gate Yes
     Helo "on-helo" Gate Yes
     Authenticate "on-authenticate" Provider NotYet
     AuthStep "on-auth-step" Provider NotYet
@@ -246,6 +246,7 @@ impl Event {
         match self {
             Self::Gate(gate) => match gate {
                 smtp::Gate::Connect => EventKind::Connect,
+                smtp::Gate::TlsEstablished => EventKind::TlsEstablished,
                 smtp::Gate::Helo { .. } => EventKind::Helo,
                 smtp::Gate::MailFrom => EventKind::MailFrom,
                 smtp::Gate::RcptTo { .. } => EventKind::RcptTo,

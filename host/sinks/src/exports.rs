@@ -56,6 +56,7 @@ exports! {
     on_prepare Prepare
     on_self_test SelfTest
     on_connect Connect
+    on_tls_established TlsEstablished
     on_helo Helo
     on_mail_from MailFrom
     on_rcpt_to RcptTo

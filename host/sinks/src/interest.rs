@@ -81,6 +81,7 @@ impl Union {
 const fn gate(event: EventKind) -> Option<GateKind> {
     match event {
         EventKind::Connect => Some(GateKind::Connect),
+        EventKind::TlsEstablished => Some(GateKind::TlsEstablished),
         EventKind::Helo => Some(GateKind::Helo),
         EventKind::MailFrom => Some(GateKind::MailFrom),
         EventKind::RcptTo => Some(GateKind::RcptTo),

@@ -60,6 +60,10 @@ async fn invoke_gate(gate: &Gate, target: Target<'_>) -> wasmtime::Result<Lifted
             let guest = guest!(target.on_connect);
             lift::connect(guest.call_handle(target.store).await?)
         }
+        Gate::TlsEstablished => {
+            let guest = guest!(target.on_tls_established);
+            lift::gate(guest.call_handle(target.store).await?)
+        }
         Gate::Helo { greeting, name } => {
             let guest = guest!(target.on_helo);
             lift::gate(guest.call_handle(target.store, &greeting.word().to_owned(), name).await?)

@@ -246,10 +246,10 @@ fn event(gate: &Gate) -> EventKind {
     crate::event::Event::Gate(gate.clone()).kind()
 }
 
-/// Greetings and MAIL can still be refused at RCPT. Other commands were answered, and replies were sent.
+/// What stands before a recipient can still be refused at RCPT. Other commands were answered, and replies were sent.
 fn is_caught_up_later(gate: &Gate) -> bool {
     match gate {
-        Gate::Connect | Gate::Helo { .. } | Gate::MailFrom => true,
+        Gate::Connect | Gate::TlsEstablished | Gate::Helo { .. } | Gate::MailFrom => true,
         Gate::InboundCommand { verb, input, .. } => {
             input.is_empty() && matches!(verb.as_str(), "HELO" | "EHLO" | "LHLO" | "MAIL")
         }

@@ -11,6 +11,7 @@ pub mod deliver;
 pub mod dev;
 pub mod inbound;
 mod observer;
+mod reloaded;
 pub mod shutdown;
 mod stored;
 pub mod telemetry;
@@ -37,9 +38,11 @@ use config::Config;
 use deliver::local::Maildir;
 use deliver::path::Pattern;
 use deliver::remote::Remote;
+use inbound::certificates::Certificates;
 use inbound::connections::{ConnectionLimits, Connections};
 use inbound::listener::Listener;
 use inbound::resources::Resources;
+use inbound::tls::Tls;
 use inbound::{Inbound, Interests};
 pub use observer::{Observation, Observer};
 use shutdown::Shutdown;
@@ -93,13 +96,15 @@ impl Server {
         let watch = load_sinks(&config, &inbound.sinks).await?;
         let mut addresses = BTreeMap::new();
         let mut listeners = JoinSet::new();
-        for (name, listener) in open_listeners(&config, &inbound)? {
+        let certificates = Arc::new(Certificates::open(&config)?);
+        for (name, listener) in open_listeners(&config, &inbound, &certificates)? {
             addresses.insert(name, listener.address()?);
             listeners.spawn(listener.accept(Arc::clone(&inbound)));
         }
         let resources = inbound.resources.clone();
         listeners.spawn(resources.watch(inbound.spool.clone(), inbound.shutdown.stopping.clone()));
-        listeners.spawn(Arc::clone(&inbound.tenants).watch(inbound.shutdown.stopping.clone()));
+        let files: Vec<Arc<dyn reloaded::Look>> = vec![Arc::clone(&inbound.tenants) as _, certificates];
+        listeners.spawn(reloaded::watch(files, inbound.shutdown.stopping.clone()));
         let own_addresses = addresses.values().copied().collect();
         let remote = Remote::new(&config, &inbound.host_domain, own_addresses)?;
         let worker = Arc::new(transport(&config, &inbound, remote, started)?);
@@ -251,7 +256,11 @@ fn make(folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))
 }
 
-fn open_listeners(config: &Config, inbound: &Inbound) -> anyhow::Result<Vec<(String, Listener)>> {
+fn open_listeners(
+    config: &Config,
+    inbound: &Inbound,
+    certificates: &Arc<Certificates>,
+) -> anyhow::Result<Vec<(String, Listener)>> {
     let mut settings = smtp::Settings::new(inbound.host_domain.clone());
     settings.limits.message_bytes_max = config.limits.message_bytes_max;
     settings.limits.recipients_max = config.limits.recipients_max;
@@ -259,16 +268,36 @@ fn open_listeners(config: &Config, inbound: &Inbound) -> anyhow::Result<Vec<(Str
     settings.limits.errors_max = config.limits.errors_max;
     settings.limits.command_wait_max = Duration::from_secs(u64::from(config.limits.command_wait_seconds));
     settings.limits.content_block_wait_max = Duration::from_secs(u64::from(config.limits.data_wait_seconds));
+    settings.limits.handshake_wait_max = Duration::from_secs(u64::from(config.limits.tls_handshake_seconds));
     let open = |(name, listener): (&String, &config::Listener)| {
         let tenant = listener.tenant.as_deref().map(Arc::from);
         let bare_newlines = match listener.bare_newlines {
             config::BareNewlines::Reject => smtp::BareNewlines::Reject,
             config::BareNewlines::Accept => smtp::BareNewlines::Accept,
         };
-        let settings = Arc::new(smtp::Settings { bare_newlines, ..settings.clone() });
-        let opened = Listener::open(name, listener.address, tenant, settings)
+        let encryption = encryption(listener.tls, config);
+        let tls = match encryption {
+            smtp::Encryption::Never => None,
+            _ => {
+                let made = Tls::new(Arc::clone(certificates), listener);
+                Some(made.with_context(|| format!("listeners.{name}.client_ca_file"))?)
+            }
+        };
+        let settings = Arc::new(smtp::Settings { bare_newlines, encryption, ..settings.clone() });
+        let opened = Listener::open(name, listener.address, tenant, (settings, tls))
             .with_context(|| format!("listener {name} can't have {}", listener.address))?;
         Ok((name.clone(), opened))
     };
     config.listeners.iter().map(open).collect()
+}
+
+/// What a listener offers: no TLS without a certificate.
+fn encryption(tls: config::ListenerTls, config: &Config) -> smtp::Encryption {
+    match tls {
+        config::ListenerTls::Offered if config.certificates.is_empty() => smtp::Encryption::Never,
+        config::ListenerTls::Offered => smtp::Encryption::Offered,
+        config::ListenerTls::Required => smtp::Encryption::Required,
+        config::ListenerTls::Implicit => smtp::Encryption::Implicit,
+        config::ListenerTls::Off => smtp::Encryption::Never,
+    }
 }

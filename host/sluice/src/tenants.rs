@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use smtp::{Domain, Mailbox};
-use tokio_util::sync::CancellationToken;
 
 use crate::config::{ALWAYS, Config, Delimiter, Mailboxes, Tenant};
-use crate::transport::aliases::{Alias, AliasError, AliasFile, LOOK_INTERVAL};
+use crate::reloaded::{FileError, Look};
+use crate::transport::aliases::{self, Alias, AliasFile};
 
 /// The tenant that owns the host's own name when no other does.
 pub const OPERATOR: &str = "operator";
@@ -88,12 +88,12 @@ impl Tenants {
         let mut queues = BTreeMap::from([(Arc::from(OPERATOR), queue_limits(config, &Tenant::default()))]);
         for (name, tenant) in &config.tenants {
             let wrong =
-                |error: AliasError| TenantsError::Aliases { tenant: name.clone(), fault: error.to_string() };
+                |error: FileError| TenantsError::Aliases { tenant: name.clone(), fault: error.to_string() };
             let owner = Arc::new(Owner {
                 name: Arc::from(name.as_str()),
                 mailboxes: tenant.mailboxes.clone(),
                 delimiter: tenant.recipient_delimiter,
-                aliases: tenant.aliases.clone().map(AliasFile::open).transpose().map_err(wrong)?,
+                aliases: tenant.aliases.clone().map(aliases::open).transpose().map_err(wrong)?,
             });
             queues.insert(Arc::clone(&owner.name), queue_limits(config, tenant));
             for domain in &tenant.domains {
@@ -156,26 +156,6 @@ impl Tenants {
             Some(_) | None => Cow::Borrowed(mailbox),
         }
     }
-
-    /// Reads files of aliases again when they changed, until `stopping`.
-    pub(crate) async fn watch(self: Arc<Self>, stopping: CancellationToken) {
-        if self.owners.values().all(|owner| owner.aliases.is_none()) {
-            return;
-        }
-        loop {
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = tokio::time::sleep(LOOK_INTERVAL) => {}
-            }
-            let tenants = Arc::clone(&self);
-            let look = move || {
-                tenants.owners.values().filter_map(|owner| owner.aliases.as_ref()).for_each(AliasFile::look);
-            };
-            if let Err(error) = tokio::task::spawn_blocking(look).await {
-                tracing::error!(%error, "the files of aliases were not looked at");
-            }
-        }
-    }
 }
 
 impl Owner {
@@ -210,6 +190,16 @@ fn queue_limits(config: &Config, tenant: &Tenant) -> QueueLimits {
     QueueLimits {
         entries_max: tenant.queue_entries_max.unwrap_or(config.limits.tenant_queue_entries_max),
         bytes_max: tenant.queue_bytes_max.unwrap_or(config.limits.tenant_queue_bytes_max),
+    }
+}
+
+impl Look for Tenants {
+    fn has_files(&self) -> bool {
+        self.owners.values().any(|owner| owner.aliases.is_some())
+    }
+
+    fn look(&self) {
+        self.owners.values().filter_map(|owner| owner.aliases.as_ref()).for_each(AliasFile::look);
     }
 }
 

@@ -58,7 +58,9 @@ pub enum Command {
     Expand,
     /// QUIT.
     Quit,
-    /// A verb that belongs to the host, though it does not serve it yet: AUTH, STARTTLS, BDAT, LHLO.
+    /// STARTTLS.
+    StartTls,
+    /// A verb that belongs to the host, though it does not serve it yet: AUTH, BDAT, LHLO.
     NotServed(&'static str),
     /// A verb that the host does not know, in upper case.
     Unknown(Box<str>),
@@ -94,6 +96,7 @@ impl Command {
             "DATA" => bare(Self::Data, argument),
             "RSET" => bare(Self::Reset, argument),
             "QUIT" => bare(Self::Quit, argument),
+            "STARTTLS" => bare(Self::StartTls, argument),
             "VRFY" => with_argument(Self::Verify, argument),
             "EXPN" => with_argument(Self::Expand, argument),
             "NOOP" => Ok(Self::Noop),
@@ -127,6 +130,7 @@ impl Command {
             Self::Verify => "VRFY",
             Self::Expand => "EXPN",
             Self::Quit => "QUIT",
+            Self::StartTls => "STARTTLS",
             Self::NotServed(verb) => verb,
             Self::Unknown(_) => "",
         }
@@ -269,7 +273,8 @@ mod tests {
         check("EXPN staff", "Expand");
         check("ehlo client.example", "ehlo client.example");
         check("HELO [192.0.2.1]", "helo [192.0.2.1]");
-        check("starttls", "NotServed(\"STARTTLS\")");
+        check("starttls", "StartTls");
+        check("auth plain", "NotServed(\"AUTH\")");
         check("xfoo bar", "Unknown(\"XFOO\")");
     }
 
@@ -296,6 +301,7 @@ mod tests {
         check("EHLO bücher.example", "EHLO: 501");
         check(&format!("EHLO {}", "x".repeat(HELO_NAME_BYTES_MAX + 1)), "EHLO: 501");
         check("DATA now", "DATA: 501");
+        check("STARTTLS now", "STARTTLS: 501");
         check("RSET x", "RSET: 501");
         check("QUIT x", "QUIT: 501");
         check("VRFY", "VRFY: 501");

@@ -19,8 +19,8 @@ pub const ARGUMENTS_BYTES_MAX: usize = 400;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Offers {
     message_bytes_max: u64,
-    offered: u8,
-    used: u8,
+    offered: u16,
+    used: u16,
     /// None as long as no sink offered anything: an idle session pays a word for it.
     own: Option<Box<Own>>,
 }
@@ -50,6 +50,8 @@ pub enum Extension {
     EnhancedStatusCodes,
     /// RFC 6531.
     Smtputf8,
+    /// RFC 3207; offered where [`Offers::with`] says so.
+    StartTls,
 }
 
 /// The commands that carry parameters.
@@ -79,7 +81,17 @@ pub enum OfferError {
 }
 
 /// In the order in which they are shown.
-const EXTENSIONS: [Extension; 5] = [
+const EXTENSIONS: [Extension; 6] = [
+    Extension::Pipelining,
+    Extension::Size,
+    Extension::EightBitMime,
+    Extension::EnhancedStatusCodes,
+    Extension::Smtputf8,
+    Extension::StartTls,
+];
+
+/// What every session has, whatever its listener is like.
+const ALWAYS: [Extension; 5] = [
     Extension::Pipelining,
     Extension::Size,
     Extension::EightBitMime,
@@ -92,11 +104,18 @@ const NEVER_A_SINKS: [&str; 9] =
     ["STARTTLS", "AUTH", "CHUNKING", "BINARYMIME", "BURL", "XCLIENT", "XFORWARD", "PRDR", "LIMITS"];
 
 impl Offers {
-    /// All that the host speaks, for messages up to this size.
+    /// What the host speaks everywhere, for messages up to this size.
     #[must_use]
     pub fn new(message_bytes_max: u64) -> Self {
-        let offered = EXTENSIONS.iter().fold(0, |all, extension| all | extension.bit());
+        let offered = ALWAYS.iter().fold(0, |all, extension| all | extension.bit());
         Self { message_bytes_max, offered, used: 0, own: None }
+    }
+
+    /// The same, and this.
+    #[must_use]
+    pub fn with(mut self, extension: Extension) -> Self {
+        self.offered |= extension.bit();
+        self
     }
 
     /// Nothing: a session that greeted with HELO.
@@ -257,6 +276,7 @@ impl Extension {
             Self::EightBitMime => "8BITMIME",
             Self::EnhancedStatusCodes => "ENHANCEDSTATUSCODES",
             Self::Smtputf8 => "SMTPUTF8",
+            Self::StartTls => "STARTTLS",
         }
     }
 
@@ -264,13 +284,14 @@ impl Extension {
         EXTENSIONS.into_iter().find(|extension| extension.keyword().eq_ignore_ascii_case(keyword))
     }
 
-    fn bit(self) -> u8 {
+    fn bit(self) -> u16 {
         match self {
             Self::Pipelining => 1,
             Self::Size => 2,
             Self::EightBitMime => 4,
             Self::EnhancedStatusCodes => 8,
             Self::Smtputf8 => 16,
+            Self::StartTls => 32,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::notice::Notice;
 use crate::replies;
 use crate::reply::{REPLY_LINE_BYTES_MAX, Reply};
-use crate::session::{Action, Admission, BareNewlines, RecipientStanding, Session, Settings};
+use crate::session::{Action, Admission, BareNewlines, Encryption, RecipientStanding, Session, Settings};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 
@@ -173,6 +173,11 @@ impl Transcript {
                 }
                 Action::Resolve(_) => session.judge_recipient(chooser.standing()),
                 Action::Admit { .. } => session.admit(chooser.admission()),
+                // What stands behind STARTTLS is dropped, so only an end reads the same wherever the input is cut.
+                Action::Encrypt { wait_max } => {
+                    assert!(!wait_max.is_zero());
+                    session.encryption_failed("fuzz");
+                }
                 Action::BeginContent => {
                     assert!(content.replace(Vec::new()).is_none(), "two contents at once");
                 }
@@ -215,6 +220,11 @@ fn settings(choice: u32) -> Settings {
     if choice & 1 == 1 {
         settings.bare_newlines = BareNewlines::Accept;
     }
+    settings.encryption = match choice >> 1 & 3 {
+        0 => Encryption::Required,
+        1 => Encryption::Offered,
+        _ => Encryption::Never,
+    };
     settings.limits = Limits {
         command_line_bytes_max: 100,
         command_drain_bytes_max: 50,

@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub enum Gate {
     /// Before the banner.
     Connect,
+    /// The handshake is done: behind STARTTLS before the client speaks again, else behind [`Gate::Connect`].
+    TlsEstablished,
     /// Before the reply to HELO or EHLO; [`crate::Session::offers`] may be edited.
     Helo {
         /// Which of them.
@@ -60,6 +62,8 @@ pub enum Gate {
 pub enum GateKind {
     /// See [`Gate::Connect`].
     Connect,
+    /// See [`Gate::TlsEstablished`].
+    TlsEstablished,
     /// See [`Gate::Helo`].
     Helo,
     /// See [`Gate::MailFrom`].
@@ -167,6 +171,7 @@ impl Gate {
     pub fn kind(&self) -> GateKind {
         match self {
             Self::Connect => GateKind::Connect,
+            Self::TlsEstablished => GateKind::TlsEstablished,
             Self::Helo { .. } => GateKind::Helo,
             Self::MailFrom => GateKind::MailFrom,
             Self::RcptTo { .. } => GateKind::RcptTo,

@@ -121,6 +121,7 @@ fn gate_bit(kind: GateKind) -> u8 {
         GateKind::RcptTo => 8,
         GateKind::Data => 16,
         GateKind::EndOfData => 32,
+        GateKind::TlsEstablished => 64,
         GateKind::InboundCommand | GateKind::Reply => 0,
     }
 }

@@ -41,5 +41,5 @@ pub use parameters::{BodyType, DsnReturn, MailParameters, Notify, NotifyWhen, Pa
 pub use path::{ForwardPath, ReversePath};
 pub use reply::{EnhancedStatus, Reply, ReplyError};
 pub use route::{Host, NextHop, QueueName, QueueNameError, ROUTE_HOSTS_MAX, Route, Target, TlsPolicy};
-pub use session::{Action, Admission, BareNewlines, Pace, RecipientStanding, Session, Settings};
+pub use session::{Action, Admission, BareNewlines, Encryption, Pace, RecipientStanding, Session, Settings};
 pub use time::Timestamp;

@@ -45,6 +45,8 @@ pub struct Limits {
     pub dialogue_state_bytes_max: usize,
     /// Wait for a command. RFC 5321 §4.5.3.2.7: at least 5 minutes.
     pub command_wait_max: Duration,
+    /// A handshake in all. Shorter than any command: no person types it, and each one costs us a signature.
+    pub handshake_wait_max: Duration,
     /// Wait for the first content behind 354. The client's own wait is RFC 5321 §4.5.3.2.4's 2 minutes.
     pub content_start_wait_max: Duration,
     /// Wait for the next block of content. RFC 5321 §4.5.3.2.5: 3 minutes.
@@ -73,6 +75,7 @@ impl Default for Limits {
             dialogue_total_bytes_max: 1_024 * 1_024,
             dialogue_state_bytes_max: 64 * 1_024,
             command_wait_max: Duration::from_mins(5),
+            handshake_wait_max: Duration::from_secs(30),
             content_start_wait_max: Duration::from_mins(2),
             content_block_wait_max: Duration::from_mins(3),
             content_bytes_per_second_min: 500,

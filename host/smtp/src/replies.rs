@@ -27,6 +27,8 @@ pub const CONTENT_ACCEPTED: Reply = reply(250, [0, 0], "Ok");
 pub const START_CONTENT: Reply = Reply::bare(354, "End data with <CR><LF>.<CR><LF>");
 /// QUIT.
 pub const GOODBYE: Reply = reply(221, [0, 0], "Bye");
+/// STARTTLS: the next bytes are the handshake's (RFC 3207 §4).
+pub const READY_FOR_TLS: Reply = reply(220, [0, 0], "Go ahead");
 /// HELP.
 pub const HELP: Reply = reply(214, [0, 0], "See RFC 5321");
 /// VRFY: RFC 5321 §3.5.3 and §7.3, without telling who is here.
@@ -38,6 +40,10 @@ pub const CONNECT_DEFERRED: Reply = reply(421, [7, 0], "Try again later");
 pub const CONNECT_REJECTED: Reply = reply(554, [7, 1], "No service for you here");
 /// Everything but QUIT after that.
 pub const ONLY_QUIT: Reply = reply(503, [5, 1], "No service for you here; send QUIT");
+/// on-tls-established deferred.
+pub const ENCRYPTION_DEFERRED: Reply = reply(421, [7, 0], "Try again later");
+/// on-tls-established rejected.
+pub const ENCRYPTION_REJECTED: Reply = reply(554, [7, 1], "No service for you here");
 /// on-helo deferred.
 pub const GREETING_DEFERRED: Reply = reply(451, [7, 1], "Greeting deferred, try again later");
 /// on-helo rejected.
@@ -79,6 +85,10 @@ pub const GREETING_FIRST: Reply = reply(503, [5, 1], "Send HELO or EHLO first");
 pub const REVERSE_PATH_FIRST: Reply = reply(503, [5, 1], "Send MAIL first");
 /// RFC 5321 §4.1.4: one transaction at a time.
 pub const REVERSE_PATH_TWICE: Reply = reply(503, [5, 1], "Sender given already");
+/// RFC 3207 §4.2: no second STARTTLS.
+pub const ENCRYPTED_ALREADY: Reply = reply(503, [5, 1], "The session is encrypted already");
+/// RFC 3207 §4: the listener serves nothing in clear.
+pub const ENCRYPTION_FIRST: Reply = reply(530, [7, 0], "Send STARTTLS first");
 /// RFC 5321 §3.3: DATA before any RCPT.
 pub const RECIPIENT_FIRST: Reply = reply(503, [5, 1], "Send RCPT first");
 /// RFC 5321 §3.3: DATA when every RCPT was refused.

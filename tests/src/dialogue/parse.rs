@@ -9,6 +9,8 @@
 //! | `C\| text` | send the bytes of the text, with `\r` `\n` `\t` `\0` `\\` `\xHH`, and no CRLF |
 //! | `S: text` | the next line of the server; `*` matches any run of characters |
 //! | `S: 250 **` | a whole reply with this code, however many lines it has |
+//! | `-- certificate NAME` | the server has one for that name |
+//! | `-- encrypt NAME` | the client makes a TLS handshake and asks for that name |
 //! | `-- end` | the client sends nothing more |
 //! | `-- closed` | the server closes and has said nothing more |
 //! | `-- connect` | another connection, in place of this one |
@@ -50,6 +52,8 @@ pub enum Step {
     Closed,
     /// A fresh connection.
     Connect,
+    /// A handshake, in which the client asks for this name.
+    Encrypt(String),
     /// A message arrives.
     Arrives {
         /// The recipient.
@@ -126,6 +130,8 @@ impl Dialogue {
             "closed" => self.steps.push((number, Step::Closed)),
             "connect" => self.steps.push((number, Step::Connect)),
             "asked" => self.steps.push((number, asked(rest)?)),
+            "encrypt" => self.steps.push((number, Step::Encrypt(rest.to_owned()))),
+            "certificate" => self.scene.certificates.push(rest.to_owned()),
             "sink" => self.scene.sinks.push(Installed::parse(rest)?),
             "config" => {
                 let (key, value) = rest.split_once('=').context("config KEY=VALUE")?;

@@ -73,6 +73,10 @@ pub(crate) fn on_connect() -> Event {
     event("on_connect", vec![], quote!(::sluice_sdk::on_connect::Verdict))
 }
 
+pub(crate) fn on_tls_established() -> Event {
+    event("on_tls_established", vec![], quote!(::sluice_sdk::on_tls_established::Verdict))
+}
+
 pub(crate) fn on_helo() -> Event {
     event("on_helo", vec![text("greeting"), text("name")], quote!(::sluice_sdk::on_helo::Verdict))
 }

@@ -8,7 +8,8 @@ mod verdicts;
 
 pub use life::{on_prepare, on_self_test};
 pub use session::{
-    on_connect, on_disconnect, on_helo, on_inbound_command, on_rejected, on_reply, on_violation,
+    on_connect, on_disconnect, on_helo, on_inbound_command, on_rejected, on_reply, on_tls_established,
+    on_violation,
 };
 pub use stages::{on_post_categorize, on_pre_categorize, on_transport_submission};
 pub use transaction::{on_data, on_end_of_data, on_mail_from, on_rcpt_to, on_transaction_end};

@@ -23,6 +23,30 @@ pub mod on_connect {
     pub use crate::bindings::on_connect::exports::sluice::sink::on_connect::Verdict;
 }
 
+/// The TLS handshake is done, behind STARTTLS or before the banner; [`session`](crate::session) knows what it agreed on.
+///
+/// Nothing of what the client said in clear is known any more. `defer` answers 421 and closes; after `reject` the session
+/// serves QUIT alone.
+///
+/// ```
+/// use sluice_sdk::{on_tls_established::Verdict, session};
+///
+/// #[sluice_sdk::on_tls_established]
+/// fn judge() -> Verdict {
+///     match session::tls_version().as_deref() {
+///         Some("TLSv1.3") => Verdict::Continue,
+///         _ => Verdict::reject("5.7.1 TLS 1.3, please"),
+///     }
+/// }
+/// ```
+pub mod on_tls_established {
+    pub use crate::bindings::contract::sluice::sink::gate::Verdict;
+    #[doc(hidden)]
+    pub use crate::bindings::on_tls_established as bindings;
+    #[doc(hidden)]
+    pub use crate::bindings::on_tls_established::exports::sluice::sink::on_tls_established::Guest;
+}
+
 /// HELO, EHLO or LHLO (`greeting` says which), before its reply; [`ehlo`](crate::ehlo) edits what is offered.
 ///
 /// ```

@@ -10,6 +10,7 @@ use sinks::{EventKind, Folder, LoadReport, Sinks, Snapshot};
 
 use crate::clock::SystemClock;
 use crate::config::{Config, load};
+use crate::inbound::certificates::Certificates;
 use crate::tenants::Tenants;
 
 /// Judges a configuration and loads its sinks, as a start would.
@@ -33,6 +34,7 @@ pub(super) fn check(file: &Path) -> anyhow::Result<()> {
 
 async fn load_sinks(config: &Config) -> anyhow::Result<(LoadReport, Arc<Snapshot>)> {
     let tenants = Arc::new(Tenants::new(config)?);
+    Certificates::open(config)?;
     let limits = crate::sink_limits(config);
     let sinks = Sinks::new(&limits, Arc::new(SystemClock), tenants)?;
     let root = config.sinks_directory();

@@ -6,7 +6,7 @@ use sinks::network::Network;
 use smtp::Domain;
 use smtp::route::ROUTE_HOSTS_MAX;
 
-use super::{Config, RouteProtocol};
+use super::{Config, ListenerTls, RouteProtocol};
 use crate::deliver::path::Pattern;
 use crate::tenants::OPERATOR;
 use crate::transport::routes::DomainPattern;
@@ -46,6 +46,11 @@ fn listeners(config: &Config, wrong: &mut Vec<(String, String)>) {
             && !config.tenants.contains_key(tenant)
         {
             wrong.push((format!("listeners.{name}.tenant"), format!("there is no tenant {tenant:?}.")));
+        }
+        let needs_one = matches!(listener.tls, ListenerTls::Required | ListenerTls::Implicit);
+        if needs_one && config.certificates.is_empty() {
+            let sentence = "needs a certificate: name one in `certificates`.";
+            wrong.push((format!("listeners.{name}.tls"), sentence.to_owned()));
         }
     }
 }
@@ -181,6 +186,7 @@ fn limits(config: &Config, wrong: &mut Vec<(String, String)>) {
         ("limits.received_fields_max", config.limits.received_fields_max),
         ("limits.command_wait_seconds", config.limits.command_wait_seconds),
         ("limits.data_wait_seconds", config.limits.data_wait_seconds),
+        ("limits.tls_handshake_seconds", config.limits.tls_handshake_seconds),
         ("outbound.connections_max", config.outbound.connections_max),
         ("outbound.connections_per_queue_max", config.outbound.connections_per_queue_max),
         ("outbound.messages_per_connection_max", config.outbound.messages_per_connection_max),

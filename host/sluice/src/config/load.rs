@@ -77,6 +77,8 @@ pub fn file(path: &Path) -> Result<Config, Faults> {
     .into_iter()
     .flatten()
     .chain(config.tenants.values_mut().filter_map(|tenant| tenant.aliases.as_mut()))
+    .chain(config.listeners.values_mut().filter_map(|listener| listener.client_ca_file.as_mut()))
+    .chain(config.certificates.values_mut().flat_map(|pair| [&mut pair.chain, &mut pair.key]))
     .chain(config.outbound.ca_file.as_mut())
     .chain(config.routes.values_mut().filter_map(|route| route.password_file.as_mut()))
     {

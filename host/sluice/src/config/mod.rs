@@ -31,6 +31,9 @@ settings! {
         pub data_directory: PathBuf = PathBuf::from("/var/lib/sluice"),
         /// Where clients connect, by a name of your choice.
         pub listeners: BTreeMap<String, Listener> = BTreeMap::from([("smtp".to_owned(), Listener::default())]),
+        /// Who the server proves to be in TLS, by a name of your choice. A client gets the certificate of the name that it asks for;
+        /// else that of `host_name`, else the first.
+        pub certificates: BTreeMap<String, Certificate> = BTreeMap::new(),
         /// Who owns which domains. Mail to any other domain is refused, except from clients that may relay.
         pub tenants: BTreeMap<String, Tenant> = BTreeMap::new(),
         /// Who may send to domains that nobody here owns.
@@ -67,10 +70,28 @@ settings! {
         pub address: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 25)),
         /// What is spoken here; `smtp` is the only one so far.
         pub protocol: Protocol = Protocol::Smtp,
+        /// `offered`: STARTTLS, once there is a certificate. `required`: nothing else before it; not for port 25, which anybody must
+        /// reach (RFC 3207 §4). `implicit`: from the first byte, as on port 465. `off`: never.
+        pub tls: ListenerTls = ListenerTls::Offered,
+        /// `ignored`, or `asked`: sinks see the certificate that a client has, and whether a CA of `client_ca_file` signed it. None is
+        /// needed to come in.
+        pub client_certificates: ClientCertificates = ClientCertificates::Ignored,
+        /// The CAs of clients, in PEM; read at the start.
+        pub client_ca_file: Option<PathBuf> = None,
         /// Whose listener this is: the tenant's sinks are asked from the first moment. Absent: known at the first recipient.
         pub tenant: Option<String> = None,
         /// What becomes of a message with a CR or LF that stands alone: `reject`, or `accept` as it came. Neither ends a message.
         pub bare_newlines: BareNewlines = BareNewlines::Reject,
+    }
+}
+
+settings! {
+    /// A certificate and its key; both files are read again when they change.
+    pub struct Certificate {
+        /// The certificate and those that lead to its CA, in PEM.
+        pub chain: PathBuf = PathBuf::from("/etc/sluice/chain.pem"),
+        /// Its private key, in PEM; nobody else should be able to read it.
+        pub key: PathBuf = PathBuf::from("/etc/sluice/key.pem"),
     }
 }
 
@@ -125,6 +146,8 @@ settings! {
         pub command_wait_seconds: u32 = 300,
         /// Longest wait for the next piece of a message, in seconds (RFC 5321 §4.5.3.2.5: 3 minutes).
         pub data_wait_seconds: u32 = 180,
+        /// Longest wait for a TLS handshake in all, in seconds. Ours takes milliseconds, the client's network the rest.
+        pub tls_handshake_seconds: u32 = 30,
         /// Received fields that a message may carry; more means that it goes in circles (RFC 5321 §6.3: at least 100).
         pub received_fields_max: u32 = 100,
         /// Messages that a tenant may have in the queue unless it says otherwise. 200,000: a start reads as many in 2 seconds.
@@ -226,6 +249,30 @@ pub enum Protocol {
     Smtp,
 }
 
+/// When the sessions of a listener are encrypted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListenerTls {
+    /// Never.
+    Off,
+    /// When the client sends STARTTLS.
+    Offered,
+    /// Before anything else is served.
+    Required,
+    /// From the first byte.
+    Implicit,
+}
+
+/// Whether clients are asked for a certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    /// They are not.
+    Ignored,
+    /// They are, and may have none.
+    Asked,
+}
+
 /// What becomes of a CR or LF that stands alone in a message (RFC 5321 §2.3.8).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -263,6 +310,18 @@ pub enum LogLevel {
 }
 
 impl Shaped for Protocol {
+    fn shape() -> Shape {
+        Shape::Value
+    }
+}
+
+impl Shaped for ListenerTls {
+    fn shape() -> Shape {
+        Shape::Value
+    }
+}
+
+impl Shaped for ClientCertificates {
     fn shape() -> Shape {
         Shape::Value
     }

@@ -8,13 +8,12 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
 use smtp::{Action, Facts, Notice, Pace, Session, Timestamp};
-use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -25,6 +24,7 @@ use super::content::Arriving;
 use super::gates::Gates;
 use super::listener::Listener;
 use super::patience::Patience;
+use super::wire::Wire;
 use crate::clock;
 
 /// Bytes that one read takes at most. They stand on the stack, so a waiting session has none of them.
@@ -46,7 +46,8 @@ struct Connection {
     /// Given back when the session is over; first, so that a client that sees the socket close finds it free.
     _place: Place,
     inbound: Arc<Inbound>,
-    socket: TcpStream,
+    listener: Arc<Listener>,
+    wire: Wire,
     session: Session,
     gates: Gates,
     content: Option<Box<Arriving>>,
@@ -86,7 +87,8 @@ pub(super) async fn serve(arrival: Arrival, inbound: Arc<Inbound>) {
     session.set_interest(gates.interest(&inbound));
     let mut connection = Connection {
         inbound,
-        socket,
+        listener,
+        wire: Wire::Clear(socket),
         session,
         gates,
         content: None,
@@ -102,7 +104,7 @@ pub(super) async fn serve(arrival: Arrival, inbound: Arc<Inbound>) {
 
 impl Connection {
     async fn run(&mut self) -> io::Result<()> {
-        read_early(&self.socket, &mut self.session);
+        self.read_early();
         loop {
             match self.session.step() {
                 Action::Read { wait_max, pace } => self.read(wait_max, pace).await?,
@@ -113,6 +115,7 @@ impl Connection {
                     self.session.judge_recipient(standing);
                 }
                 Action::Admit { announced } => self.admit(announced),
+                Action::Encrypt { wait_max } => Box::pin(self.encrypt(wait_max)).await?,
                 Action::BeginContent => {
                     self.flush().await?;
                     self.content = Some(Box::new(Arriving::new(&self.inbound)));
@@ -178,7 +181,7 @@ impl Connection {
         }
         tokio::select! {
             biased;
-            read = tokio::time::timeout(wait_max, read_some(&mut self.socket, &mut self.session)) => {
+            read = tokio::time::timeout(wait_max, read_some(&mut self.wire, &mut self.session)) => {
                 read.map_or(Waited::TimedOut, Waited::Read)
             }
             () = shutdown.stopping.cancelled(), if self.stopping == Stopping::Untold => Waited::ServerStops,
@@ -186,28 +189,49 @@ impl Connection {
         }
     }
 
-    /// Writes what gathered in one go; the usual reply fits the socket's buffer and takes one system call.
+    /// Writes what gathered in one go.
     async fn flush(&mut self) -> io::Result<()> {
         let output = self.session.take_output();
         if output.is_empty() {
             return Ok(());
         }
         self.patience.renew();
-        let until = Instant::now() + WRITE_WAIT_MAX;
-        let mut rest: &[u8] = &output;
-        while !rest.is_empty() {
-            match self.socket.try_write(rest) {
-                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    tokio::select! {
-                        writable = tokio::time::timeout_at(until, self.socket.writable()) => writable??,
-                        () = self.inbound.shutdown.ending.cancelled() => return Err(io::ErrorKind::TimedOut.into()),
-                    }
-                }
-                Err(error) => return Err(error),
+        tokio::select! {
+            biased;
+            written = tokio::time::timeout(WRITE_WAIT_MAX, self.wire.write(&output)) => written?,
+            () = self.inbound.shutdown.ending.cancelled() => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    /// The handshake, within its wait. What the client says in clear is read no more.
+    async fn encrypt(&mut self, wait_max: Duration) -> io::Result<()> {
+        self.flush().await?;
+        let (Some(tls), Some(socket)) = (&self.listener.tls, self.wire.take_clear()) else {
+            self.session.encryption_failed("there is no certificate");
+            return Ok(());
+        };
+        let shaken = tokio::select! {
+            shaken = tokio::time::timeout(wait_max, tls.handshake(socket)) => shaken,
+            () = self.inbound.shutdown.ending.cancelled() => return Err(io::ErrorKind::TimedOut.into()),
+        };
+        self.patience.renew();
+        match shaken {
+            Ok(Ok((stream, facts))) => {
+                self.wire = Wire::Encrypted(stream);
+                self.gates.forget_clear();
+                self.session.encrypted(facts);
             }
+            Ok(Err(error)) => self.session.encryption_failed(&error.to_string()),
+            Err(_) => self.session.encryption_failed("the handshake took too long"),
         }
         Ok(())
+    }
+
+    /// Reads what came before the banner; encrypted clients begin with a handshake, which is not for us to read.
+    fn read_early(&mut self) {
+        if let (Wire::Clear(socket), false) = (&self.wire, self.listener.begins_encrypted()) {
+            read_early(socket, &mut self.session);
+        }
     }
 
     /// The sinks are asked on this task: no hop to another thread.
@@ -225,7 +249,7 @@ impl Connection {
                 let is_before_banner = matches!(gate, smtp::Gate::Connect);
                 let decision = self.gates.ask(&self.inbound, &mut self.session, gate).await;
                 if is_before_banner {
-                    read_early(&self.socket, &mut self.session);
+                    self.read_early();
                 }
                 decision
             }
@@ -275,7 +299,8 @@ impl Connection {
     }
 
     async fn close(&mut self) -> io::Result<()> {
-        self.flush().await
+        self.flush().await?;
+        tokio::time::timeout(WRITE_WAIT_MAX, self.wire.close()).await?
     }
 }
 
@@ -299,11 +324,11 @@ fn refused(reply: smtp::Reply) -> smtp::Decision {
 /// Waits until there is something to read and reads it, up to one buffer; answers how much that was. The buffer stands on
 /// the stack of one poll and is not filled beforehand. A buffer that was not filled up tells the runtime that nothing is left,
 /// so the next wait costs no second system call.
-async fn read_some(socket: &mut TcpStream, session: &mut Session) -> io::Result<u64> {
+async fn read_some(wire: &mut Wire, session: &mut Session) -> io::Result<u64> {
     poll_fn(|context| {
         let mut buffer = [const { MaybeUninit::uninit() }; READ_BYTES];
         let mut read = ReadBuf::uninit(&mut buffer);
-        ready!(Pin::new(&mut *socket).poll_read(context, &mut read))?;
+        ready!(wire.poll_read(context, &mut read))?;
         match read.filled() {
             [] => session.receive_end(),
             bytes => session.receive(bytes),

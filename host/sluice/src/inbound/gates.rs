@@ -34,6 +34,8 @@ pub(super) struct Gates {
     /// Tenants that had a recipient in this session: they are told of its end.
     met: Vec<Arc<str>>,
     session_variables: sinks::Variables,
+    /// As they were before the client said anything.
+    variables_at_banner: sinks::Variables,
     events: u32,
     transaction: Option<Box<Transaction>>,
 }
@@ -49,6 +51,7 @@ impl Gates {
             owners_known: 0,
             met: Vec::new(),
             session_variables: sinks::Variables::default(),
+            variables_at_banner: sinks::Variables::default(),
             events: 0,
             transaction: None,
         }
@@ -64,6 +67,12 @@ impl Gates {
         self.end_transaction();
         self.snapshot = inbound.sinks.registry();
         self.transaction = Some(Box::default());
+    }
+
+    /// A handshake is done: what sinks remember of what the client said in clear goes with it (RFC 3207 §4.2).
+    pub(super) fn forget_clear(&mut self) {
+        self.end_transaction();
+        self.session_variables = self.variables_at_banner.clone();
     }
 
     fn end_transaction(&mut self) {
@@ -283,6 +292,9 @@ impl Gates {
             moment::take_back((&subject, before), (session, kind), self.transaction.as_deref_mut(), &scope)
                 .map_or(Decision { verdict, by: outcome.by }, |decision| decision);
         self.session_variables = subject.session_variables;
+        if kind == EventKind::Connect {
+            self.variables_at_banner = self.session_variables.clone();
+        }
         if !outcome.calls.is_empty() {
             inbound.observer.tell(|| Observation::Fired {
                 session: Some(session.facts().session_id.clone()),

@@ -34,7 +34,7 @@ impl Interests {
 /// Violations and refusals are told for the log, and the end of a transaction ends what its sinks remember. A tenant that is met at its
 /// first RCPT is asked there about the session and the sender, so who binds these wants the RCPT too.
 fn with_the_hosts_own(interest: Interest) -> Interest {
-    let gates = [GateKind::Connect, GateKind::Helo, GateKind::MailFrom];
+    let gates = [GateKind::Connect, GateKind::TlsEstablished, GateKind::Helo, GateKind::MailFrom];
     let commands = ["HELO", "EHLO", "MAIL"];
     let asks_early = gates.into_iter().any(|gate| interest.wants_gate(gate))
         || commands.into_iter().any(|verb| interest.wants_command(verb));

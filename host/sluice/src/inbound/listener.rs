@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::Inbound;
 use super::connection::{self, Arrival};
+use super::tls::Tls;
 
 /// Clients that may wait to be accepted. Linux cuts it to net.core.somaxconn (4096); PERFORMANCE wants at least 1024.
 pub(crate) const BACKLOG: u32 = 4096;
@@ -20,7 +21,6 @@ pub(crate) const BACKLOG: u32 = 4096;
 pub(crate) const DESCRIPTOR_WAIT: Duration = Duration::from_millis(500);
 
 /// One place where clients connect.
-#[derive(Debug)]
 pub(crate) struct Listener {
     /// Its name in the configuration.
     pub(crate) name: Arc<str>,
@@ -28,6 +28,8 @@ pub(crate) struct Listener {
     pub(crate) tenant: Option<Arc<str>>,
     /// What sessions that begin here are told.
     pub(crate) settings: Arc<smtp::Settings>,
+    /// Absent where there is no certificate.
+    pub(crate) tls: Option<Tls>,
     socket: TcpListener,
 }
 
@@ -40,12 +42,12 @@ impl Listener {
         name: &str,
         address: SocketAddr,
         tenant: Option<Arc<str>>,
-        settings: Arc<smtp::Settings>,
+        (settings, tls): (Arc<smtp::Settings>, Option<Tls>),
     ) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
-        Ok(Self { name: Arc::from(name), tenant, settings, socket: socket.listen(BACKLOG)? })
+        Ok(Self { name: Arc::from(name), tenant, settings, tls, socket: socket.listen(BACKLOG)? })
     }
 
     /// Where it really listens, with the port that the system chose.
@@ -54,6 +56,11 @@ impl Listener {
     /// When the system does not say.
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    /// Whether clients begin with a handshake.
+    pub(super) fn begins_encrypted(&self) -> bool {
+        self.settings.encryption == smtp::Encryption::Implicit
     }
 
     /// Accepts until the server stops.

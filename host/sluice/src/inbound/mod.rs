@@ -3,6 +3,7 @@
 
 pub(crate) mod accept;
 mod admission;
+pub(crate) mod certificates;
 mod connection;
 pub mod connections;
 mod content;
@@ -13,6 +14,8 @@ mod moment;
 mod patience;
 pub mod resources;
 mod rounds;
+pub(crate) mod tls;
+mod wire;
 
 use std::sync::Arc;
 

@@ -118,7 +118,7 @@ pub(super) fn fill(
         subject.offers = Some(session.offers().clone());
     }
     let Some(transaction) = transaction else { return };
-    if matches!(kind, EventKind::Connect | EventKind::Helo) {
+    if matches!(kind, EventKind::Connect | EventKind::TlsEstablished | EventKind::Helo) {
         return;
     }
     subject.variables = transaction.variables.clone();

@@ -23,7 +23,7 @@ pub(super) enum About {
 /// What a gate is about.
 pub(super) fn about_gate(gate: &Gate) -> About {
     match gate {
-        Gate::Connect | Gate::Helo { .. } | Gate::MailFrom => About::Session,
+        Gate::Connect | Gate::TlsEstablished | Gate::Helo { .. } | Gate::MailFrom => About::Session,
         Gate::RcptTo { .. } => About::Recipient,
         Gate::Data | Gate::EndOfData => About::Transaction,
         Gate::InboundCommand { verb, .. } | Gate::Reply { verb, .. } => about_verb(verb),

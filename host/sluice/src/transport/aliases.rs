@@ -6,20 +6,15 @@
 //! good one holds, and the log says why.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use smtp::Mailbox;
 use smtp::address::LOCAL_PART_BYTES_MAX;
 
 use super::expand::MEMBERS_MAX;
+use crate::reloaded::{self, FileError, Reloaded};
 
-/// Time between two looks at the files: a person who saved one and sends a test message shall not wait longer.
-pub(crate) const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes of a file; a hundred thousand names with room to spare, and nothing that memory would mind.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -59,43 +54,7 @@ pub(crate) struct Aliases {
 }
 
 /// A file, and what was last read of it.
-#[derive(Debug)]
-pub(crate) struct AliasFile {
-    path: PathBuf,
-    live: RwLock<Arc<Aliases>>,
-    /// Of the version that was looked at last, good or bad.
-    seen: Mutex<Option<Stamp>>,
-}
-
-/// Why a file has no aliases.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AliasError {
-    /// The system said no.
-    #[error("{path} can't be read: {error}", path = path.display())]
-    Disk {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// Not a file of aliases.
-    #[error("{path}: {fault}", path = path.display())]
-    Text {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong, and where.
-        fault: String,
-    },
-}
-
-/// Tells one version of a file from another.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Stamp {
-    inode: u64,
-    bytes: u64,
-    seconds: i64,
-    nanoseconds: i64,
-}
+pub(crate) type AliasFile = Reloaded<Aliases>;
 
 impl Aliases {
     /// Reads a file's text.
@@ -186,66 +145,21 @@ fn local_part(text: &str) -> Result<&str, String> {
     Ok(text)
 }
 
-impl AliasFile {
-    /// Reads a file for the first time.
-    ///
-    /// # Errors
-    /// When it can't be read, or has a fault: a server does not start with half of its names.
-    pub(crate) fn open(path: PathBuf) -> Result<Self, AliasError> {
-        let stamp = Stamp::of(&path);
-        let live = RwLock::new(Arc::new(read(&path)?));
-        Ok(Self { path, live, seen: Mutex::new(stamp) })
-    }
-
-    /// The names as they are now.
-    pub(crate) fn live(&self) -> Arc<Aliases> {
-        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Reads the file again if it is another than the one that was looked at last. Blocks on the disk.
-    pub(crate) fn look(&self) {
-        let stamp = Stamp::of(&self.path);
-        {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if *seen == stamp {
-                return;
-            }
-            *seen = stamp;
-        }
-        match read(&self.path) {
-            Ok(aliases) => {
-                tracing::info!(file = %self.path.display(), names = aliases.names.len(), "aliases read");
-                *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(aliases);
-            }
-            Err(error) => tracing::error!(%error, "aliases stay as they were"),
-        }
-    }
-}
-
-fn read(path: &Path) -> Result<Aliases, AliasError> {
-    let disk = |error| AliasError::Disk { path: path.to_owned(), error };
-    let mut text = String::new();
-    let file = File::open(path).map_err(disk)?;
-    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(disk)?;
-    let wrong = |fault| AliasError::Text { path: path.to_owned(), fault };
-    if u64::try_from(text.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
-        return Err(wrong(format!("longer than {FILE_BYTES_MAX} bytes")));
-    }
-    Aliases::parse(&text).map_err(wrong)
-}
-
-impl Stamp {
-    /// None where there is no file.
-    fn of(path: &Path) -> Option<Self> {
-        let facts = fs::metadata(path).ok()?;
-        let (inode, bytes) = (facts.ino(), facts.len());
-        Some(Self { inode, bytes, seconds: facts.mtime(), nanoseconds: facts.mtime_nsec() })
-    }
+/// Reads a file for the first time.
+///
+/// # Errors
+/// When it can't be read, or has a fault.
+pub(crate) fn open(path: PathBuf) -> Result<AliasFile, FileError> {
+    Reloaded::open(vec![path], |paths| {
+        let path = paths.first().map_or(Path::new(""), PathBuf::as_path);
+        let text = reloaded::text(path, FILE_BYTES_MAX)?;
+        Aliases::parse(&text).map_err(|fault| FileError::content(path, fault))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{AliasFile, AliasKind, AliasTarget, Aliases, FILE_BYTES_MAX, MEMBERS_MAX};
+    use super::{AliasKind, AliasTarget, Aliases, FILE_BYTES_MAX, MEMBERS_MAX, open};
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
@@ -289,7 +203,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("aliases");
         std::fs::write(&path, "a: b\n").unwrap();
-        let file = AliasFile::open(path.clone()).unwrap();
+        let file = open(path.clone()).unwrap();
         std::fs::write(&path, "other: b, c\n").unwrap();
         file.look();
         assert!(file.live().of("a").is_none() && file.live().of("other").is_some());
@@ -304,8 +218,8 @@ mod tests {
     fn a_file_that_is_too_long_or_absent_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("aliases");
-        assert!(AliasFile::open(path.clone()).unwrap_err().to_string().contains("can't be read"));
+        assert!(open(path.clone()).unwrap_err().to_string().contains("can't be read"));
         std::fs::write(&path, "#\n".repeat(usize::try_from(FILE_BYTES_MAX).unwrap() / 2 + 1)).unwrap();
-        assert!(AliasFile::open(path).unwrap_err().to_string().contains("longer than 16777216 bytes"));
+        assert!(open(path).unwrap_err().to_string().contains("longer than 16777216 bytes"));
     }
 }

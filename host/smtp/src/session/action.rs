@@ -29,6 +29,12 @@ pub enum Action {
         /// What the client announced by SIZE.
         announced: Option<u64>,
     },
+    /// Write the output, let the client begin a handshake, and answer with [`crate::Session::encrypted`] or
+    /// [`crate::Session::encryption_failed`].
+    Encrypt {
+        /// How long the handshake may take in all.
+        wait_max: Duration,
+    },
     /// 354 is in the output: open what the content goes into.
     BeginContent,
     /// Content with its dots unstuffed, bytes exactly as to be stored.

@@ -76,7 +76,7 @@ impl Session {
         if reply.is_refusal() {
             self.totals.refused = self.totals.refused.saturating_add(1);
             // RFC 5321 §4.2.2: these say that the client does not keep to the protocol.
-            let is_error = matches!(reply.code(), 500..=504 | 555) && by == By::Host;
+            let is_error = matches!(reply.code(), 500..=504 | 530 | 555) && by == By::Host;
             if is_error {
                 let facts: &mut Facts = Arc::make_mut(&mut self.facts);
                 facts.errors = facts.errors.saturating_add(1);
@@ -187,11 +187,12 @@ impl Session {
     }
 }
 
-/// Another text, status, or code of the same class. A 3xx and a 421 mean something to both state machines, and so does what
+/// Another text, status, or code of the same class. A 3xx, a 421 and the 220 of the banner and to STARTTLS mean something to both state machines, and so does what
 /// EHLO lists.
 fn may_replace(outgoing: &Outgoing, reply: &Reply) -> bool {
     let (old, new) = (outgoing.reply.code(), reply.code());
-    let is_fixed = outgoing.reply.is_intermediate() || old == 421 || new == 421;
+    let is_awaited = matches!(&*outgoing.verb, "CONNECT" | "STARTTLS") && outgoing.reply.is_positive();
+    let is_fixed = outgoing.reply.is_intermediate() || old == 421 || new == 421 || is_awaited;
     let is_list = outgoing.verb == "EHLO" && outgoing.reply.is_positive();
     old / 100 == new / 100 && !is_list && (!is_fixed || old == new)
 }

@@ -3,6 +3,7 @@
 
 use super::answer::Label;
 use super::dialogue::CommandWork;
+use super::encryption::Owed;
 use super::input::{LineFlaw, LineLimits, Taken};
 use super::{Action, Phase, Question, Session, Task};
 use crate::command::Command;
@@ -65,6 +66,7 @@ impl Session {
             Command::Help => self.send("HELP", replies::HELP),
             Command::Verify => self.send("VRFY", replies::VERIFY_BY_SENDING),
             Command::Expand => self.send("EXPN", replies::COMMAND_NOT_SERVED),
+            Command::StartTls => self.start_tls(),
             Command::Quit => {
                 self.send("QUIT", replies::GOODBYE);
                 self.tasks.push_back(Task::Finish(DisconnectCause::ClientQuit));
@@ -84,12 +86,18 @@ impl Session {
     fn command_line(&mut self, line: &str) {
         let command = match Command::parse(line) {
             Ok(command) => command,
-            Err(error) if matches!(self.phase, Phase::Refused) => {
+            Err(error) if matches!(self.phase, Phase::Refused(_)) => {
                 return self.send(error.verb, replies::ONLY_QUIT);
             }
             Err(error) => return self.send(error.verb, error.reply),
         };
         self.note_pipelining(&command);
+        if let Phase::Refused(owed) = &mut self.phase
+            && command != Command::Quit
+            && let Some(Owed { reply, by }) = owed.take().map(|owed| *owed)
+        {
+            return self.send_by(label(&command), reply, by);
+        }
         if let Some(reply) = self.out_of_sequence(&command) {
             return self.refuse_sequence(&command, reply);
         }
@@ -109,12 +117,17 @@ impl Session {
 
     /// RFC 5321 §4.1.4, and the limits that a command would pass.
     fn out_of_sequence(&self, command: &Command) -> Option<Reply> {
-        if matches!(self.phase, Phase::Refused) && *command != Command::Quit {
+        if matches!(self.phase, Phase::Refused(_)) && *command != Command::Quit {
             return Some(replies::ONLY_QUIT);
+        }
+        if self.serves_nothing_in_clear(command) {
+            return Some(replies::ENCRYPTION_FIRST);
         }
         let limits = &self.settings.limits;
         match (command, &self.transaction) {
-            (Command::Mail { .. } | Command::Rcpt { .. } | Command::Data, _)
+            (Command::StartTls, _) if self.facts.tls.is_some() => Some(replies::ENCRYPTED_ALREADY),
+            (Command::StartTls, _) if !self.is_tls_offered() => None,
+            (Command::Mail { .. } | Command::Rcpt { .. } | Command::Data | Command::StartTls, _)
                 if self.facts.greeting.is_none() =>
             {
                 Some(replies::GREETING_FIRST)
@@ -149,13 +162,14 @@ impl Session {
         self.send(label(command), reply);
     }
 
-    /// RFC 2920 §3.1: without the extension a client waits for every reply, and with it for those to a greeting and to DATA.
+    /// RFC 2920 §3.1: without the extension a client waits for every reply, and with it for those to a greeting, to DATA and to
+    /// STARTTLS.
     /// It is told once; the bytes are read as they stand, since a reader that guesses is what smuggling needs.
     fn note_pipelining(&mut self, command: &Command) {
         if self.input.is_empty() {
             return;
         }
-        let is_last_of_group = matches!(command, Command::Greet { .. } | Command::Data);
+        let is_last_of_group = matches!(command, Command::Greet { .. } | Command::Data | Command::StartTls);
         if self.offers.has(Extension::Pipelining) && !is_last_of_group {
             self.offers.mark_used(Extension::Pipelining);
         } else if !self.pipelining_noted {

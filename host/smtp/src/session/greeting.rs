@@ -1,8 +1,8 @@
 //! The banner, HELO and EHLO (RFC 5321 §3.1, §3.2, §4.1.1.1).
 
 use super::answer::{NOT_THIS_GATE, Refusals, Ruling};
-use super::{Phase, Question, Session, Task};
-use crate::extensions::Offers;
+use super::{Encryption, Phase, Question, Session, Task};
+use crate::extensions::{Extension, Offers};
 use crate::facts::{Facts, Greeting};
 use crate::gate::{Decision, GateKind, Heeded, Verdict};
 use crate::notice::{TransactionOutcome, Violation};
@@ -25,11 +25,15 @@ pub(crate) struct GreetingWork {
 impl Session {
     /// Nothing was said yet.
     pub(crate) fn open(&mut self) {
+        if self.settings.encryption == Encryption::Implicit && self.facts.tls.is_none() {
+            self.phase = Phase::Silent;
+            return self.tasks.push_back(Task::Encrypt);
+        }
         self.phase = Phase::Commands;
         if self.interest.wants_gate(GateKind::Connect) {
             self.tasks.push_back(Task::Ask(Question::Connect));
         } else {
-            self.send_banner("ESMTP");
+            self.welcome("ESMTP");
         }
     }
 
@@ -37,10 +41,10 @@ impl Session {
     pub(crate) fn connect_decided(&mut self, decision: Decision) -> Heeded {
         let is_defer = matches!(decision.verdict, Verdict::Defer(_));
         match Ruling::new(decision.verdict, &CONNECT) {
-            Ruling::Proceed => self.send_banner("ESMTP"),
-            Ruling::Special(Verdict::Greet(text)) if self.is_greeting(&text) => self.send_banner(&text),
+            Ruling::Proceed => self.welcome("ESMTP"),
+            Ruling::Special(Verdict::Greet(text)) if self.is_greeting(&text) => self.welcome(&text),
             Ruling::Special(verdict) => {
-                self.send_banner("ESMTP");
+                self.welcome("ESMTP");
                 return match verdict {
                     Verdict::Greet(_) => {
                         Heeded::Ignored("the greeting is too long or holds control characters")
@@ -51,7 +55,7 @@ impl Session {
             // 421 is the only transient code that may stand in for a banner.
             Ruling::Refuse(reply) if is_defer => self.send_by("CONNECT", reply.with_code(421), decision.by),
             Ruling::Refuse(reply) => {
-                self.phase = Phase::Refused;
+                self.phase = Phase::Refused(None);
                 self.send_by("CONNECT", refusing_banner(reply), decision.by);
             }
             Ruling::End(reply) => self.send_last("CONNECT", refusing_banner(reply), decision.by),
@@ -63,7 +67,7 @@ impl Session {
     pub(crate) fn greet(&mut self, greeting: Greeting, name: Box<str>) {
         let offers = match greeting {
             Greeting::Helo => Offers::none(),
-            Greeting::Ehlo | Greeting::Lhlo => Offers::new(self.settings.limits.message_bytes_max),
+            Greeting::Ehlo | Greeting::Lhlo => self.offers_now(),
         };
         let before = self.offers.clone();
         self.offers.renew(offers);
@@ -114,7 +118,13 @@ impl Session {
         line <= REPLY_LINE_BYTES_MAX && !text.chars().any(char::is_control)
     }
 
-    fn send_banner(&mut self, text: &str) {
+    /// What EHLO lists at this point of the session.
+    fn offers_now(&self) -> Offers {
+        let offers = Offers::new(self.settings.limits.message_bytes_max);
+        if self.is_tls_offered() { offers.with(Extension::StartTls) } else { offers }
+    }
+
+    pub(crate) fn send_banner(&mut self, text: &str) {
         // RFC 5321 §4.3.1: a client waits for this. Whoever did not is told from others without a delay for all.
         if !self.input.is_empty() {
             self.violate(Violation::EarlyTalker, "");
@@ -133,6 +143,6 @@ fn verb(greeting: Greeting) -> &'static str {
 }
 
 /// RFC 5321 §4.3.2 and RFC 7504 §3: what may stand in for a banner.
-fn refusing_banner(reply: Reply) -> Reply {
+pub(crate) fn refusing_banner(reply: Reply) -> Reply {
     if reply.code() == 521 { reply } else { reply.with_code(554) }
 }

@@ -10,6 +10,7 @@ mod answer;
 mod commands;
 mod content;
 mod dialogue;
+mod encryption;
 mod greeting;
 mod input;
 mod question;
@@ -28,6 +29,7 @@ use crate::reply::Reply;
 use bytes::{Bytes, BytesMut};
 use content::Content;
 use dialogue::Turn;
+use encryption::Owed;
 use input::Input;
 use question::{Question, Task};
 use std::collections::VecDeque;
@@ -36,7 +38,7 @@ use std::time::Duration;
 use transaction::Transaction;
 
 pub use action::{Action, Admission, Pace, RecipientStanding};
-pub use settings::{BareNewlines, Settings};
+pub use settings::{BareNewlines, Encryption, Settings};
 
 /// One dialogue, from connect to close.
 #[derive(Debug)]
@@ -71,8 +73,9 @@ enum Phase {
     /// Nothing was said yet.
     Silent,
     Commands,
-    /// on-connect rejected: QUIT is all that is served (RFC 5321 §3.1).
-    Refused,
+    /// on-connect or on-tls-established rejected: QUIT is all that is served (RFC 5321 §3.1). What the client was not told
+    /// yet answers its next command.
+    Refused(Option<Box<Owed>>),
     Dialogue(Box<Turn>),
     Content(Box<Content>),
     Over,
@@ -157,6 +160,7 @@ impl Session {
     pub fn decide(&mut self, decision: Decision) -> Heeded {
         match self.question.take() {
             Some(Question::Connect) => self.connect_decided(decision),
+            Some(Question::TlsEstablished(banner)) => self.encryption_decided(banner, decision),
             Some(Question::Helo(work)) => self.greeting_decided(*work, decision),
             Some(Question::Command(work)) => self.command_decided(*work, decision),
             Some(Question::MailFrom) => self.mail_decided(decision),
@@ -257,6 +261,7 @@ impl Session {
         match task {
             Task::Ask(question) => return Some(self.ask(question)),
             Task::Send(outgoing) => self.send_or_ask(outgoing),
+            Task::Encrypt => return Some(self.begin_encryption()),
             Task::BeginContent => return self.begin_content(),
             Task::AbortContent => return self.abort_content(),
             Task::EndTransaction(outcome) => self.end_transaction(outcome),
@@ -277,8 +282,8 @@ impl Session {
         match std::mem::replace(&mut self.phase, Phase::Commands) {
             Phase::Silent => self.open(),
             Phase::Commands => return self.next_command(),
-            Phase::Refused => {
-                self.phase = Phase::Refused;
+            Phase::Refused(owed) => {
+                self.phase = Phase::Refused(owed);
                 return self.next_command();
             }
             Phase::Dialogue(turn) => return self.next_turn(turn),
@@ -327,6 +332,7 @@ impl Session {
         match self.question {
             None => {}
             Some(Question::Resolve(_)) => self.judge_recipient(RecipientStanding::Undecided),
+            Some(Question::Encrypt { .. }) => self.encryption_failed(""),
             Some(Question::Admit { .. }) => self.admit(Admission::Full),
             Some(Question::Complete(_)) => {
                 self.question = None;

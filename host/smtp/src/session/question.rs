@@ -8,12 +8,14 @@ use super::recipient::RecipientWork;
 use crate::envelope::Recipient;
 use crate::gate::Gate;
 use crate::notice::{DisconnectCause, Notice, TransactionOutcome};
+use std::time::Duration;
 
 /// What a step does before it reads on.
 #[derive(Debug)]
 pub(super) enum Task {
     Ask(Question),
     Send(Outgoing),
+    Encrypt,
     BeginContent,
     AbortContent,
     EndTransaction(TransactionOutcome),
@@ -26,9 +28,16 @@ pub(super) enum Task {
 #[derive(Debug)]
 pub(super) enum Question {
     Connect,
+    Encrypt {
+        wait_max: Duration,
+    },
+    /// With the text of the banner, where that is still owed.
+    TlsEstablished(Option<Box<str>>),
     Helo(Box<GreetingWork>),
     Command(Box<CommandWork>),
-    Admit { announced: Option<u64> },
+    Admit {
+        announced: Option<u64>,
+    },
     MailFrom,
     Resolve(Box<RecipientWork>),
     RcptTo(Box<RecipientWork>),
@@ -44,6 +53,8 @@ impl Question {
     pub(super) fn action(&self) -> Action {
         match self {
             Self::Connect => Action::Ask(Gate::Connect),
+            Self::Encrypt { wait_max } => Action::Encrypt { wait_max: *wait_max },
+            Self::TlsEstablished(_) => Action::Ask(Gate::TlsEstablished),
             Self::Helo(work) => {
                 Action::Ask(Gate::Helo { greeting: work.greeting, name: work.name.clone().into() })
             }

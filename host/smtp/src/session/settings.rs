@@ -15,6 +15,22 @@ pub struct Settings {
     pub limits: Limits,
     /// What becomes of content with a CR or LF that stands alone.
     pub bare_newlines: BareNewlines,
+    /// When its sessions are encrypted.
+    pub encryption: Encryption,
+}
+
+/// When a session is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encryption {
+    /// Never: there is no certificate.
+    #[default]
+    Never,
+    /// When the client likes (RFC 3207).
+    Offered,
+    /// Before anything else is served (RFC 3207 §4); not for mail exchangers, which anybody must reach.
+    Required,
+    /// From the first byte (RFC 8314 §3.3).
+    Implicit,
 }
 
 /// A CR or LF that stands alone in content (RFC 5321 §2.3.8). In neither case does one end a line, a command or the data:
@@ -37,6 +53,7 @@ impl Settings {
             protocol: Protocol::Smtp,
             limits: Limits::default(),
             bare_newlines: BareNewlines::default(),
+            encryption: Encryption::default(),
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Each is held whole, cut at every byte, and byte by byte; replies and contents have to be the same.
 
-use super::{Action, Admission, BareNewlines, Pace, RecipientStanding, Session, Settings};
+use super::{Action, Admission, BareNewlines, Encryption, Pace, RecipientStanding, Session, Settings};
 use crate::address::{Domain, Mailbox};
-use crate::facts::Facts;
+use crate::facts::{Facts, TlsFacts};
 use crate::gate::{By, Decision, Dialogue, Gate, Heeded, Input, Refusal, Verdict};
 use crate::interest::{Interest, Verbs};
 use crate::limits::Limits;
@@ -26,6 +26,7 @@ struct Scene {
     admission: Admission,
     greeting: Option<String>,
     stored: Reply,
+    handshake: Result<(), &'static str>,
 }
 
 impl Default for Scene {
@@ -39,6 +40,7 @@ impl Default for Scene {
             admission: Admission::Room,
             greeting: None,
             stored: Reply::new(250, EnhancedStatus::new(2, 0, 0), "Ok, 01J"),
+            handshake: Ok(()),
         }
     }
 }
@@ -107,6 +109,13 @@ fn run<'a>(scene: &Scene, chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
                 session.judge_recipient(standing(&mailbox));
             }
             Action::Admit { .. } => session.admit(scene.admission),
+            Action::Encrypt { .. } => {
+                seen.trace.push("handshake".to_owned());
+                match scene.handshake {
+                    Ok(()) => session.encrypted(tls()),
+                    Err(detail) => session.encryption_failed(detail),
+                }
+            }
             Action::BeginContent => content.clear(),
             Action::Content(bytes) => content.push_str(std::str::from_utf8(&bytes).unwrap()),
             Action::Complete => {
@@ -131,6 +140,16 @@ impl Seen {
             self.trace.push(line.get(..9).unwrap_or(line).trim_end().to_owned());
             self.replies.push(line.to_owned());
         }
+    }
+}
+
+fn tls() -> TlsFacts {
+    TlsFacts {
+        version: "TLSv1.3".to_owned(),
+        cipher: "TLS13_AES_128_GCM_SHA256".to_owned(),
+        server_name: None,
+        client_certificate: None,
+        client_verified: false,
     }
 }
 
@@ -201,6 +220,7 @@ fn refuse(verdict: fn(Refusal) -> Verdict, code: u16) -> Verdict {
 const BEGIN: &str = "HELO c.example|MAIL FROM:<a@c.example>|RCPT TO:<r@b.example>|";
 const BEGUN: &str = "220|250 mx|250 2.1.0|250 2.1.5";
 
+mod encryption;
 mod limits;
 mod order;
 mod plain;

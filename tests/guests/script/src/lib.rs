@@ -12,7 +12,7 @@ use say::Said;
 use sluice_sdk::on_disconnect::Totals;
 use sluice_sdk::{
     Address, Parameter, Reply, ReversePath, event, log, on_connect, on_data, on_end_of_data,
-    on_inbound_command, on_post_categorize, on_rcpt_to, on_rejected, on_violation, settings,
+    on_inbound_command, on_post_categorize, on_rcpt_to, on_rejected, on_violation, session, settings,
 };
 
 /// What is wrong with a script; a fault of the call.
@@ -43,6 +43,11 @@ fn connect() -> Result<on_connect::Verdict, Wrong> {
         Said::Disconnect(reply) => Verdict::Disconnect(reply),
         other => return Err(other.out_of_place()),
     })
+}
+
+#[sluice_sdk::on_tls_established]
+fn tls_established() -> Result<on_data::Verdict, Wrong> {
+    gate(run("on-tls-established", "", &[])?)
 }
 
 #[sluice_sdk::on_helo]
@@ -200,11 +205,29 @@ fn stage(name: &str) -> Result<on_post_categorize::Verdict, Wrong> {
     })
 }
 
-/// The script of `event` for `subject`, carried out; `{name}` in it stands for what the facts say.
+/// The script of `event` for `subject`, carried out; `{name}` in it stands for what the facts and the session say.
 fn run(event: &str, subject: &str, facts: &[(&str, &str)]) -> Result<Said, Wrong> {
     let own = (!subject.is_empty()).then(|| settings::get(&format!("{event}:{subject}"))).flatten();
-    match own.or_else(|| settings::get(event)) {
-        Some(script) => say::read(&script, facts),
-        None => Ok(Said::Continue),
+    let Some(mut script) = own.or_else(|| settings::get(event)) else { return Ok(Said::Continue) };
+    if script.contains("{session}") {
+        script = script.replace("{session}", &of_the_session());
     }
+    say::read(&script, facts)
+}
+
+/// What the session knows of the client, in a line.
+fn of_the_session() -> String {
+    let or_none = |known: Option<String>| known.unwrap_or_else(|| "-".to_owned());
+    let certificate = match (session::client_certificate(), session::client_verified()) {
+        (None, _) => "no certificate",
+        (Some(_), false) => "unverified",
+        (Some(_), true) => "verified",
+    };
+    format!(
+        "tls={} cipher={} asked={} certificate={certificate} helo={}",
+        or_none(session::tls_version()),
+        or_none(session::tls_cipher()),
+        or_none(session::tls_server_name()),
+        or_none(session::helo_name()),
+    )
 }
