@@ -143,6 +143,18 @@ fn commands(text: &str) -> Vec<String> {
 
 /// The words before the first argument.
 fn is_subcommand(word: &str) -> bool {
-    matches!(word, "dev" | "run" | "check" | "config" | "sample" | "sink" | "inspect")
-        && !Path::new(word).is_absolute()
+    matches!(
+        word,
+        "dev"
+            | "run"
+            | "check"
+            | "config"
+            | "sample"
+            | "sink"
+            | "inspect"
+            | "spool"
+            | "verify"
+            | "export"
+            | "import"
+    ) && !Path::new(word).is_absolute()
 }

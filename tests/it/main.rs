@@ -4,6 +4,7 @@
     reason = "a test may panic; the lint spares only the `#[test]` functions themselves"
 )]
 
+mod archive;
 mod commands;
 mod corpus;
 mod durability;

@@ -224,16 +224,20 @@ impl Running {
 }
 
 async fn open_spool(config: &Config) -> anyhow::Result<Spool> {
-    let directory = config.data_directory.join("spool");
     make(&config.data_directory)?;
-    let settings = spool::Settings {
+    let (spool, recovery) = Spool::open(spool_settings(config)?).await.map_err(cli::spool::explained)?;
+    tracing::info!(?recovery, "spool opened");
+    Ok(spool)
+}
+
+/// What the configuration says of the spool.
+fn spool_settings(config: &Config) -> anyhow::Result<spool::Settings> {
+    let directory = config.data_directory.join("spool");
+    Ok(spool::Settings {
         segment_bytes_max: config.spool.segment_bytes_max,
         body_inline_max: usize::try_from(config.spool.body_inline_bytes_max)?,
         ..spool::Settings::new(&directory)
-    };
-    let (spool, recovery) = Spool::open(settings).await?;
-    tracing::info!(?recovery, "spool opened");
-    Ok(spool)
+    })
 }
 
 /// What sinks may take together.

@@ -8,6 +8,7 @@ mod config;
 mod dev;
 mod run;
 mod sink;
+pub(crate) mod spool;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -53,6 +54,11 @@ enum Command {
         #[command(subcommand)]
         command: SinkCommand,
     },
+    /// Look at the mail on disk, save it, take it elsewhere; only while no server runs on it.
+    Spool {
+        #[command(subcommand)]
+        command: spool::SpoolCommand,
+    },
     /// About the configuration file.
     Config {
         #[command(subcommand)]
@@ -86,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Check { config } => check::check(&config),
         Command::Dev(arguments) => dev::run(arguments),
         Command::Sink { command: SinkCommand::Inspect { file } } => sink::inspect(&file),
+        Command::Spool { command } => spool::run(command),
         Command::Config { command: ConfigCommand::Sample } => config::sample(),
     };
     match done {
