@@ -75,6 +75,22 @@ fn check_names_the_place_of_what_is_wrong_in_a_configuration() -> Result<()> {
 }
 
 #[test]
+fn a_configuration_that_names_nobody_is_answered_with_what_to_write() -> Result<()> {
+    let site = Site::lay(&Scene::default())?;
+    let mut written = "host_name = 'mx.b.example'\n".to_owned();
+    std::fs::write(site.config(), &written)?;
+    let output = check(&site)?;
+    let told = said(&output);
+    ensure!(!output.status.success() && told.contains("names no listener and no tenant"), "{told}");
+    // And what it says is to be written is enough.
+    let lines = told.lines().filter(|line| line.starts_with('[') || line.contains(" = "));
+    written.extend(lines.flat_map(|line| [line, "\n"]));
+    let judged = sluice::config::load::parse(&written);
+    ensure!(judged.is_ok_and(|config| config.tenants.contains_key("example")), "{told}");
+    Ok(())
+}
+
+#[test]
 fn check_names_what_is_wrong_in_an_installation_file() -> Result<()> {
     let site = Site::lay(&Scene::default())?;
     site.install(&Installed::parse("script on-rcpt-to=continue")?)?;

@@ -68,6 +68,9 @@ pub fn file(path: &Path) -> Result<Config, Faults> {
         })])
     })?;
     let mut config = parse(&text).map_err(|faults| Faults(faults.0.into_iter().map(in_file).collect()))?;
+    if !names_someone(&text) {
+        return Err(Faults(vec![in_file(nobody())]));
+    }
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     for relative in [
         Some(&mut config.data_directory),
@@ -112,6 +115,22 @@ pub fn parse(text: &str) -> Result<Config, Faults> {
         })
         .collect();
     Err(Faults(faults))
+}
+
+/// Whether it says where to listen, for whom or from whom. Defaults alone are a server that takes port 25 and refuses all mail.
+fn names_someone(text: &str) -> bool {
+    let document = DeTable::parse(text);
+    document.is_ok_and(|document| {
+        ["listeners", "tenants", "relay"].iter().any(|key| document.get_ref().contains_key(*key))
+    })
+}
+
+fn nobody() -> Fault {
+    let sentence = "names no listener and no tenant, so there is nothing to serve. The least to write is\n\n\
+                    [listeners.smtp]\naddress = \"0.0.0.0:25\"\n\n\
+                    [tenants.example]\ndomains = [\"example.org\"]\n\n\
+                    and `sluice config sample` prints every key.";
+    Fault { file: None, place: None, key: String::new(), sentence: sentence.to_owned() }
 }
 
 fn syntax(text: &str, error: &toml::de::Error, key: String) -> Faults {
