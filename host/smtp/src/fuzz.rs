@@ -220,9 +220,9 @@ fn settings(choice: u32) -> Settings {
     if choice & 1 == 1 {
         settings.bare_newlines = BareNewlines::Accept;
     }
-    settings.encryption = match choice >> 1 & 3 {
+    settings.encryption = match choice >> 1 & 7 {
         0 => Encryption::Required,
-        1 => Encryption::Offered,
+        1 | 2 => Encryption::Offered,
         _ => Encryption::Never,
     };
     settings.limits = Limits {

@@ -149,7 +149,7 @@ fn a_deferral_is_421_and_the_last_word() {
     check_replies(&asked(Encryption::Implicit, deferring), "NOOP|", "421 4.3.0 No");
     let parting = |gate: &Gate| at_tls(gate, Verdict::Disconnect(None));
     check_replies(&asked(Encryption::Offered, parting), "HELO c|STARTTLS|NOOP|", "220|250|220|421 4.7.0");
-    check_replies(&asked(Encryption::Implicit, parting), "NOOP|", "554 4.7.0");
+    check_replies(&asked(Encryption::Implicit, parting), "NOOP|", "421 4.7.0");
 }
 
 #[test]

@@ -239,8 +239,8 @@ fn on_reply_changes_words_but_no_meaning() {
     };
     let scene = Scene::with_verdict(replace);
     let input = "HELO c|MAIL FROM:<>|RCPT TO:<r@x.example>|RCPT TO:<r@b.example>|DATA|.|QUIT|";
-    check(&scene, input, "210 other|210|210|510|210|354|210|210");
-    check(&scene, "EHLO c|", "210|250-mx|250-|250-|250-|250-|250 ");
+    check(&scene, input, "220|210|210|510|210|354|210|210");
+    check(&scene, "EHLO c|", "220|250-mx|250-|250-|250-|250-|250 ");
     let worse = at!(Gate::Reply { .. } => Verdict::Replace(Reply::from_sink(550, None, &["x"]).unwrap()));
     check(&worse, "HELO c|", "220|250 mx");
     let closing = at!(Gate::Reply { .. } => Verdict::Replace(Reply::from_sink(421, None, &["x"]).unwrap()));
