@@ -9,12 +9,10 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
+use crate::encode::{base64, quoted_printable};
 use crate::headers::{FieldSpan, HeaderIndex};
-use crate::limits::ENCODED_LINE_BYTES_MAX;
 use crate::mime::{Mime, MimePart, PartTrait};
 use crate::transfer::{Encoding, Form};
 
@@ -116,62 +114,9 @@ fn encode(part: &MimePart) -> Result<Encoded, DownEncodeError> {
             return Ok(("quoted-printable", quoted));
         }
     }
-    Ok(("base64", base64(&part.body)))
-}
-
-/// RFC 2045 §6.7: line ends stay, all else that is not plain is quoted, and lines are kept short.
-fn quoted_printable(body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(body.len() + body.len() / 2);
-    let mut line = 0;
-    let mut rest = body;
-    while let Some((byte, after)) = rest.split_first() {
-        if let [b'\r', b'\n', behind @ ..] = rest {
-            out.extend_from_slice(b"\r\n");
-            (line, rest) = (0, behind);
-            continue;
-        }
-        let is_last_of_line = after.is_empty() || after.starts_with(b"\r\n");
-        let is_plain = match byte {
-            b' ' | b'\t' => !is_last_of_line,
-            // RFC 5321 §4.5.2 and mbox: neither a dot nor "From " begins a line for a careless reader.
-            b'.' | b'F' => line > 0,
-            b'=' => false,
-            other => other.is_ascii_graphic(),
-        };
-        let length = if is_plain { 1 } else { 3 };
-        if line + length >= ENCODED_LINE_BYTES_MAX {
-            out.extend_from_slice(b"=\r\n");
-            line = 0;
-            // What begins the line may have to be quoted now.
-            continue;
-        }
-        if is_plain {
-            out.push(*byte);
-        } else {
-            out.extend_from_slice(&[b'=', hexadecimal(byte >> 4), hexadecimal(byte & 15)]);
-        }
-        line += length;
-        rest = after;
-    }
-    out
-}
-
-fn hexadecimal(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'A' + value - 10 }
-}
-
-/// RFC 2045 §6.8.
-fn base64(body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(body.len() / 54 * 78 + 80);
-    // Three bytes are four characters.
-    for (number, chunk) in body.chunks(ENCODED_LINE_BYTES_MAX / 4 * 3).enumerate() {
-        if number > 0 {
-            out.extend_from_slice(b"\r\n");
-        }
-        out.extend_from_slice(STANDARD.encode(chunk).as_bytes());
-    }
-    out.extend_from_slice(b"\r\n");
-    out
+    let mut lines = base64(&part.body);
+    lines.extend_from_slice(b"\r\n");
+    Ok(("base64", lines))
 }
 
 fn has_field(header: &[u8], name: &str) -> bool {
@@ -247,6 +192,7 @@ mod tests {
     use super::*;
     use crate::content::Content;
     use crate::draft::Draft;
+    use crate::limits::ENCODED_LINE_BYTES_MAX;
     use crate::mime::PartId;
 
     fn encode(text: &[u8]) -> Result<String, DownEncodeError> {

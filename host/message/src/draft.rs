@@ -3,7 +3,7 @@
 //! Promises: a clone is a few reference counts, so a clone is a savepoint; dropping one costs nothing; bytes that no edit
 //! names stay; no edit copies the body; trace fields and the host's own Authentication-Results stay what they are
 //! (RFC 8601 §5), whatever a sink asks for. Occurrences and indexes speak of the draft as it is now. Leaves out: reading
-//! (the module `view`), edits of parts.
+//! (the module `view`), edits of parts (the modules `parts` and `add_text`).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,8 +14,12 @@ use crate::content::Content;
 use crate::error::MessageError;
 use crate::field;
 use crate::headers::Field;
-use crate::limits::{EDIT_BYTES_MAX, EDITS_MAX, HEADER_FIELDS_MAX, HEADER_SECTION_BYTES_MAX};
-use crate::splice::{Place, Splice, StagedField, Stretch};
+use crate::limits::{
+    BODY_EDIT_BYTES_MAX, EDIT_BYTES_MAX, EDITS_MAX, HEADER_FIELDS_MAX, HEADER_SECTION_BYTES_MAX,
+};
+use crate::plan::Planned;
+use crate::segment::StagedField;
+use crate::splice::{Place, Splice, Stretch};
 use crate::text::field_text;
 
 /// A content with staged edits.
@@ -28,6 +32,7 @@ pub struct Draft {
     authority: Option<Arc<str>>,
     edits: u32,
     edit_bytes: usize,
+    body_edit_bytes: usize,
 }
 
 /// Where a new field goes.
@@ -69,7 +74,15 @@ impl Draft {
     pub fn new(content: Content) -> Self {
         let splice = Splice::new(content);
         let saved = Saved { splice: splice.clone(), source: Source::Original };
-        Self { splice, source: Source::Original, saved, authority: None, edits: 0, edit_bytes: 0 }
+        Self {
+            splice,
+            source: Source::Original,
+            saved,
+            authority: None,
+            edits: 0,
+            edit_bytes: 0,
+            body_edit_bytes: 0,
+        }
     }
 
     /// Says whose Authentication-Results are the host's own. Before this is said, every one counts as such, so that none
@@ -98,6 +111,7 @@ impl Draft {
         self.saved = Saved { splice: self.splice.clone(), source: self.source };
         self.edits = 0;
         self.edit_bytes = 0;
+        self.body_edit_bytes = 0;
     }
 
     /// Throws away the edits since [`Draft::begin`].
@@ -105,6 +119,7 @@ impl Draft {
         self.splice = self.saved.splice.clone();
         self.source = self.saved.source;
         self.edit_bytes = 0;
+        self.body_edit_bytes = 0;
     }
 
     /// Adds a field; the host folds it and encodes what is not ASCII.
@@ -239,7 +254,22 @@ impl Draft {
         Ok(())
     }
 
-    fn check_editable(&self) -> Result<(), MessageError> {
+    /// Takes over what an edit of parts has made, within the bounds.
+    pub(crate) fn commit(&mut self, planned: Planned) -> Result<(), MessageError> {
+        let bytes = self.body_edit_bytes.saturating_add(planned.bytes);
+        if bytes > BODY_EDIT_BYTES_MAX {
+            return Err(MessageError::TooLarge("BODY_EDIT_BYTES_MAX"));
+        }
+        if planned.splice.header_size() > HEADER_SECTION_BYTES_MAX {
+            return Err(MessageError::TooLarge("HEADER_SECTION_BYTES_MAX"));
+        }
+        self.charge(0)?;
+        self.body_edit_bytes = bytes;
+        self.splice = planned.splice;
+        Ok(())
+    }
+
+    pub(crate) fn check_editable(&self) -> Result<(), MessageError> {
         check_bound(&self.splice)
     }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::error::MessageError;
 use crate::headers::{FieldSpan, is_name_byte, is_white};
 use crate::limits::{FIELD_NAME_BYTES_MAX, FIELD_VALUE_BYTES_MAX, LINE_BYTES_MAX, LINE_BYTES_PREFERRED};
-use crate::splice::StagedField;
+use crate::segment::StagedField;
 
 /// Bytes of an encoded word. RFC 2047 §2 allows 75; with less, `Subject: ` and a word fit one line.
 const WORD_BYTES_MAX: usize = 64;

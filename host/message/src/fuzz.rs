@@ -1,5 +1,7 @@
 //! What the fuzz targets call and the corpus test replays: plain functions that assert what must hold for all bytes.
 
+mod edits;
+
 use bytes::Bytes;
 
 use crate::content::Content;
@@ -107,6 +109,7 @@ pub fn draft(bytes: &[u8]) {
         assert!(joined(&headless, bytes).ends_with(bytes), "the body is another");
     }
     assert_eq!(joined(&original, bytes), bytes, "the savepoint has changed");
+    edits::parts(&original, bytes);
 }
 
 /// A reader of the committed bytes finds the fields that the draft speaks of.
@@ -188,6 +191,43 @@ mod tests {
         #[test]
         fn noise_keeps_the_invariants(noise in proptest::collection::vec(any::<u8>(), 0..300)) {
             check(&noise);
+        }
+    }
+
+    /// A tree as mail programs make them: text and files in containers in containers.
+    fn entity() -> impl Strategy<Value = String> {
+        let leaf = proptest::sample::select(vec![
+            "\r\nplain, no field\r\n",
+            "Content-Type: text/plain; charset=utf-8; format=flowed\r\n\r\nit flows \r\non\r\n",
+            "Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\u{1b}$B%O\u{1b}(B",
+            "Content-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n<body bgcolor=3D1>a</body>",
+            "Content-Type: text/html; charset=koi8-r\r\nContent-Transfer-Encoding: base64\r\n\r\nPGI+8NI8L2I+\r\n",
+            "Content-Type: text/csv; name=a.csv\r\nContent-Disposition: attachment\r\n\r\n1,2\r\n",
+            "Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\niVBORw0KGgo=\r\n",
+            "Content-Type: application/pkcs7-mime\r\nContent-Transfer-Encoding: base64\r\n\r\nMIAG",
+            "Content-Type: application/octet-stream\r\n\r\n",
+        ]);
+        leaf.prop_map(str::to_owned).prop_recursive(4, 24, 4, |inner| {
+            let kind = proptest::sample::select(vec!["mixed", "alternative", "related", "signed", "report", "digest"]);
+            let multipart = (kind, proptest::collection::vec(inner.clone(), 1..4), 0_u32..1_000_000).prop_map(
+                |(kind, children, number)| {
+                    let delimiter = format!("\r\n--=_{number}.{}", children.concat().len());
+                    let boundary = delimiter.trim_start_matches("\r\n--");
+                    let children: String = children.iter().map(|child| format!("{delimiter}\r\n{child}")).collect();
+                    format!("Content-Type: multipart/{kind}; boundary=\"{boundary}\"\r\n{children}{delimiter}--\r\n")
+                },
+            );
+            let message = inner.prop_map(|inner| format!("Content-Type: message/rfc822\r\n\r\nSubject: in\r\n{inner}"));
+            prop_oneof![3 => multipart, 1 => message]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn trees_of_mail_programs_keep_the_invariants(entity in entity()) {
+            check(format!("From: a@b.example\r\nMIME-Version: 1.0\r\n{entity}").as_bytes());
         }
     }
 

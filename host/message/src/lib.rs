@@ -6,13 +6,17 @@
 //! **Cost.** Header functions touch the header section and never load a body. The first MIME function of a content
 //! touches [`Draft::mime_cost`] bytes, later ones none. A function that takes a part and works by the byte (`read_part`,
 //! `read_text`, `find`, `match_any`, `digest`, `part_bytes`) touches at most [`Draft::part_size`] bytes of that part.
-//! An edit touches the header section only. So whoever charges for the work can do it before the work is done.
+//! An edit of fields touches the header section only; one of parts touches [`Draft::size`] bytes at most, beside those that it
+//! writes. So whoever charges for the work can do it before the work is done.
 
+mod add_text;
+mod addition;
 pub mod content;
 pub mod digest;
 pub mod down;
 pub mod draft;
 pub mod dsn;
+mod encode;
 mod entity;
 pub mod error;
 mod expressions;
@@ -20,11 +24,17 @@ mod field;
 pub mod find;
 pub mod fuzz;
 pub mod headers;
+mod html;
 pub mod limits;
 pub mod mime;
+mod parts;
+mod plan;
+mod rope;
 mod scan;
+mod segment;
 mod splice;
 pub mod text;
+mod text_body;
 pub mod trace;
 mod transfer;
 mod view;

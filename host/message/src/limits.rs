@@ -85,6 +85,21 @@ pub const EDITS_MAX: u32 = 1_000;
 /// Bytes that the edits since the last savepoint write into the header section.
 pub const EDIT_BYTES_MAX: usize = 256 * 1024;
 
+/// Bytes that the edits since the last savepoint write into the body. A call holds as much in blobs at most.
+pub const BODY_EDIT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of a file name that a sink writes: what file systems take.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+
+/// Bytes of a text that `add-text` adds, plain and HTML each. Disclaimers of lawyers reach 8 KiB.
+pub const ADDED_TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of a text body that `add-text` changes. A longer one is wrapped: it is a file, whatever it says.
+pub const TEXT_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Text bodies of one message that `add-text` changes; a message with more is wrapped as a whole. A letter has two.
+pub const TEXT_BODIES_MAX: usize = 16;
+
 /// Bytes of a line that is folded where it can be (RFC 5322 §2.1.1 SHOULD).
 pub const LINE_BYTES_PREFERRED: usize = 78;
 

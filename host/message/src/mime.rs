@@ -91,6 +91,16 @@ impl MimeCache {
 #[derive(Debug)]
 pub(crate) struct Mime {
     parts: Vec<MimePart>,
+    body: Bytes,
+}
+
+/// Where an entity stands in the body of the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Of the top entity the same as `body`: its fields are those of the message.
+    pub(crate) start: usize,
+    pub(crate) body: usize,
+    pub(crate) end: usize,
 }
 
 /// A part with its bytes, which are slices of the content.
@@ -98,6 +108,10 @@ pub(crate) struct Mime {
 pub(crate) struct MimePart {
     /// Index in the list of parts; `None` for the top entity.
     pub(crate) parent: Option<usize>,
+    /// `None` inside a message that was decoded to be looked into.
+    pub(crate) span: Option<Span>,
+    /// Of a multipart.
+    pub(crate) boundary: Option<Bytes>,
     pub(crate) header: Bytes,
     pub(crate) body: Bytes,
     pub(crate) content_type: String,
@@ -113,7 +127,12 @@ pub(crate) struct MimePart {
 impl Mime {
     /// Builds the tree of a message from the fields of its header section and its body.
     pub(crate) fn build<'a>(fields: impl Iterator<Item = Field<'a>>, form: Form, body: Bytes) -> Self {
-        Self { parts: walk_message(fields, form, body) }
+        Self { parts: walk_message(fields, form, body.clone()), body }
+    }
+
+    /// What the spans speak of.
+    pub(crate) fn body(&self) -> &Bytes {
+        &self.body
     }
 
     /// The part of a number above 0.
@@ -155,6 +174,27 @@ impl MimePart {
             let text = charset_text(self.charset.as_deref(), decoded);
             if text.as_bytes() == decoded.as_ref() { decoded.clone() } else { Bytes::from(text) }
         })
+    }
+
+    pub(crate) fn has(&self, one: PartTrait) -> bool {
+        self.traits.contains(&one)
+    }
+
+    /// Signed or encrypted, or inside something that is: its bytes are not to be changed.
+    pub(crate) fn is_protected(&self) -> bool {
+        self.has(PartTrait::Signed) || self.has(PartTrait::Encrypted)
+    }
+
+    /// Whether one parts the header of the entity from its body. The top entity's is the message's own.
+    pub(crate) fn has_empty_line(&self) -> bool {
+        self.parent.is_none() || self.span.is_some_and(|span| span.body > span.start + self.header.len())
+    }
+
+    /// Says where the entity ends, once that is known.
+    pub(crate) fn end_at(&mut self, end: usize) {
+        if let Some(span) = &mut self.span {
+            span.end = end.max(span.body);
+        }
     }
 
     /// Says one thing more of the part, once.

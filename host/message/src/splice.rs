@@ -1,4 +1,5 @@
-//! The header section as a rope: runs of original bytes with staged fields between them.
+//! The header section as a rope: runs of original bytes with staged fields between them; and the body behind it, which is one
+//! run until a part is edited ([`crate::rope`]).
 //!
 //! Promises: an edit costs the number of edits so far and the header section, never the body; original lines that no edit
 //! names stay byte for byte, also those that are no fields; what a reader finds in the spliced bytes is what
@@ -11,34 +12,23 @@ use bytes::{Bytes, BytesMut};
 
 use crate::content::Content;
 use crate::error::MessageError;
-use crate::headers::{Field, FieldSpan};
+use crate::headers::Field;
 use crate::mime::MimeCache;
+use crate::rope::{self, Change};
+use crate::segment::{
+    LINE_END, Segment, StagedField, append, is_cut, lacks_line_end, runs, split, without_first_field,
+};
 
-/// A content with the edits of its header section.
+/// A content with its edits.
 #[derive(Debug, Clone)]
 pub(crate) struct Splice {
     base: Content,
     /// `None` while nothing is edited.
     segments: Option<Arc<Vec<Segment>>>,
-    /// The view of `base` until a field is edited that shapes it.
+    /// What stands behind the empty line; `None` while no part is edited.
+    body: Option<Arc<Vec<Stretch>>>,
+    /// The view of `base` until an edit changes its shape.
     mime: MimeCache,
-}
-
-#[derive(Debug, Clone)]
-enum Segment {
-    /// Lines of the base that stay: a range of its head, and which of its fields lie inside.
-    Kept { bytes: Range<usize>, fields: Range<usize> },
-    /// A staged field.
-    Staged(StagedField),
-    /// A line end that the base lacks where a field was staged.
-    LineEnd,
-}
-
-/// A field that a sink wrote: `Name:value` and CRLF.
-#[derive(Debug, Clone)]
-pub(crate) struct StagedField {
-    pub(crate) bytes: Bytes,
-    pub(crate) span: FieldSpan,
 }
 
 /// Where a field stands in the rope.
@@ -56,12 +46,10 @@ pub(crate) enum Stretch {
     Staged(Bytes),
 }
 
-const LINE_END: &[u8] = b"\r\n";
-
 impl Splice {
     pub(crate) fn new(base: Content) -> Self {
         let mime = base.mime_cache().clone();
-        Self { base, segments: None, mime }
+        Self { base, segments: None, body: None, mime }
     }
 
     /// Puts a field before the field with that number, or behind the last.
@@ -102,7 +90,7 @@ impl Splice {
                 segments.splice(place.segment..=place.segment, staged);
             }
         }
-        self.drop_lone_line_end();
+        self.drop_line_ends();
     }
 
     /// Takes away all fields for which that holds, in one pass, and says how many there were.
@@ -125,7 +113,7 @@ impl Splice {
             }
         }
         *segments = left;
-        self.drop_lone_line_end();
+        self.drop_line_ends();
         before - self.fields().count()
     }
 
@@ -159,8 +147,36 @@ impl Splice {
         ))
     }
 
+    /// Changes the body; the ranges count from its beginning. A body may look like a field, so it needs an empty line before
+    /// it from then on, whatever the base has.
+    pub(crate) fn change_body(&mut self, changes: Vec<Change>) {
+        let old = self.body_stretches();
+        self.body = Some(Arc::new(rope::changed(&old, changes)));
+        self.mime = MimeCache::default();
+    }
+
+    /// The body in one piece: shared with the base while it is not edited, else joined, which copies it.
+    ///
+    /// # Errors
+    /// When the base cannot be loaded.
+    pub(crate) fn body(&self) -> Result<Bytes, MessageError> {
+        let bytes = self.base.bytes()?;
+        let of = |stretch: &Stretch| match stretch {
+            Stretch::Base(range) => slice(&bytes, range.clone()),
+            Stretch::Staged(staged) => staged.clone(),
+        };
+        let stretches = self.body_stretches();
+        if let [only] = stretches.as_slice() {
+            return Ok(of(only));
+        }
+        let size = stretches.iter().map(Stretch::size).sum::<u64>();
+        let mut joined = BytesMut::with_capacity(usize::try_from(size).unwrap_or_default());
+        stretches.iter().for_each(|stretch| joined.extend_from_slice(&of(stretch)));
+        Ok(joined.freeze())
+    }
+
     pub(crate) fn is_edited(&self) -> bool {
-        self.segments.is_some()
+        self.segments.is_some() || self.body.is_some()
     }
 
     pub(crate) fn base(&self) -> &Content {
@@ -181,30 +197,57 @@ impl Splice {
 
     /// Bytes of the whole.
     pub(crate) fn size(&self) -> u64 {
+        if self.body.is_some() {
+            return self.stretches().iter().map(Stretch::size).sum();
+        }
         let rest = self.base.size().saturating_sub(to_u64(self.base.headers().end()));
         rest.saturating_add(to_u64(self.header_size()))
     }
 
     /// The whole as stretches, neighbours joined.
     pub(crate) fn stretches(&self) -> Vec<Stretch> {
-        let Some(segments) = &self.segments else { return vec![Stretch::Base(0..self.base.size())] };
-        let mut stretches: Vec<Stretch> = Vec::with_capacity(segments.len() + 1);
-        let rest = to_u64(self.base.headers().end())..self.base.size();
-        let kept = segments.iter().map(|segment| match segment {
-            Segment::Kept { bytes, .. } => Stretch::Base(to_u64(bytes.start)..to_u64(bytes.end)),
-            Segment::Staged(field) => Stretch::Staged(field.bytes.clone()),
-            Segment::LineEnd => Stretch::Staged(Bytes::from_static(LINE_END)),
-        });
-        for stretch in kept.chain([Stretch::Base(rest)]) {
-            match (stretches.last_mut(), stretch) {
-                (_, Stretch::Base(range)) if range.is_empty() => {}
-                (Some(Stretch::Base(last)), Stretch::Base(range)) if last.end == range.start => {
-                    last.end = range.end;
-                }
-                (_, stretch) => stretches.push(stretch),
-            }
+        let index = self.base.headers();
+        let mut stretches: Vec<Stretch> = Vec::new();
+        match &self.segments {
+            None => rope::push(&mut stretches, Stretch::Base(0..to_u64(index.end()))),
+            Some(segments) => segments.iter().for_each(|segment| {
+                rope::push(
+                    &mut stretches,
+                    match segment {
+                        Segment::Kept { bytes, .. } => Stretch::Base(to_u64(bytes.start)..to_u64(bytes.end)),
+                        Segment::Staged(field) => Stretch::Staged(field.bytes.clone()),
+                        Segment::LineEnd => Stretch::Staged(Bytes::from_static(LINE_END)),
+                    },
+                );
+            }),
         }
+        rope::push(&mut stretches, Stretch::Base(to_u64(index.end())..to_u64(index.body())));
+        let empty_line = Stretch::Staged(Bytes::from_static(self.missing_empty_line()));
+        rope::push(&mut stretches, empty_line);
+        self.body_stretches().into_iter().for_each(|stretch| rope::push(&mut stretches, stretch));
         stretches
+    }
+
+    /// What has to stand before an edited body where the base has no empty line.
+    fn missing_empty_line(&self) -> &'static [u8] {
+        let index = self.base.headers();
+        if self.body.is_none() || index.body() > index.end() {
+            return b"";
+        }
+        match self.segments.as_ref().and_then(|segments| segments.last()) {
+            // Staged behind the fields of a content that had none.
+            Some(Segment::LineEnd) if index.fields().is_empty() => b"",
+            Some(last) if lacks_line_end(Some(last), &self.base) => b"\r\n\r\n",
+            None if self.base.head().get(..index.end()).is_some_and(is_cut) => b"\r\n\r\n",
+            Some(_) | None => LINE_END,
+        }
+    }
+
+    fn body_stretches(&self) -> Vec<Stretch> {
+        match &self.body {
+            Some(body) => body.to_vec(),
+            None => vec![Stretch::Base(to_u64(self.base.headers().body())..self.base.size())],
+        }
     }
 
     /// The bytes of a range of the whole, without a copy if they lie in one stretch.
@@ -239,10 +282,21 @@ impl Splice {
         Ok(if joined.is_empty() { found } else { joined.freeze() })
     }
 
-    /// Where all that was staged over a content without fields is gone, the line end that went with it goes too.
-    fn drop_lone_line_end(&mut self) {
-        if self.base.headers().fields().is_empty() && self.fields().next().is_none() {
-            self.segments = None;
+    /// Where the cut line is gone that a line end was put behind, the line end goes too; and where all that was staged over
+    /// a content without fields is gone, the one that parted it from the body.
+    fn drop_line_ends(&mut self) {
+        let base = self.base.clone();
+        if base.headers().fields().is_empty() {
+            if self.body.is_none() && self.fields().next().is_none() {
+                self.segments = None;
+            }
+            return;
+        }
+        let segments = self.segments_mut();
+        if let Some(at) = segments.iter().position(|segment| matches!(segment, Segment::LineEnd))
+            && !lacks_line_end(at.checked_sub(1).and_then(|before| segments.get(before)), &base)
+        {
+            segments.remove(at);
         }
     }
 
@@ -268,16 +322,6 @@ impl Splice {
     }
 }
 
-impl Segment {
-    fn size(&self) -> usize {
-        match self {
-            Self::Kept { bytes, .. } => bytes.len(),
-            Self::Staged(field) => field.bytes.len(),
-            Self::LineEnd => LINE_END.len(),
-        }
-    }
-}
-
 impl Stretch {
     pub(crate) fn size(&self) -> u64 {
         match self {
@@ -287,94 +331,7 @@ impl Stretch {
     }
 }
 
-/// Behind the last field, before lines that are none: a reader may take those for the body.
-fn append(segments: &mut Vec<Segment>, base: &Content, field: StagedField) {
-    let last = segments.iter().rposition(|segment| match segment {
-        Segment::Kept { fields, .. } => !fields.is_empty(),
-        Segment::Staged(_) => true,
-        Segment::LineEnd => false,
-    });
-    let staged = Segment::Staged(field);
-    let index = base.headers();
-    let Some(last) = last else {
-        if lacks_line_end(segments.last(), base) {
-            segments.push(Segment::LineEnd);
-        }
-        segments.push(staged);
-        if index.fields().is_empty() && index.body() == 0 && base.size() > 0 {
-            // The content has no empty line of its own to part the first field from the body.
-            segments.push(Segment::LineEnd);
-        }
-        return;
-    };
-    if matches!(segments.get(last + 1), Some(Segment::LineEnd)) && !index.fields().is_empty() {
-        segments.insert(last + 2, staged);
-        return;
-    }
-    let kept = match segments.get(last) {
-        Some(Segment::Kept { fields, .. }) => fields.end.checked_sub(1),
-        _ => None,
-    };
-    let Some((kept, end)) = kept.and_then(|kept| Some((kept, index.fields().get(kept)?.end))) else {
-        segments.insert(last + 1, staged);
-        return;
-    };
-    let (before, after) = split(segments.get(last), kept + 1, end, end);
-    let line_end = lacks_line_end(before.as_ref(), base).then_some(Segment::LineEnd);
-    let parts = before.into_iter().chain(line_end).chain([staged]).chain(after);
-    segments.splice(last..=last, parts);
-}
-
-/// What is left of a kept run, in as many runs as it takes.
-fn runs(
-    base: &Content,
-    bytes: Range<usize>,
-    fields: Range<usize>,
-    gone: impl Fn(Field<'_>) -> bool,
-) -> Vec<Segment> {
-    let mut left = Vec::new();
-    let (mut start, mut first) = (bytes.start, fields.start);
-    for kept in fields.clone() {
-        let Some(span) = base.headers().fields().get(kept) else { continue };
-        if gone(span.field(base.head())) {
-            left.push(Segment::Kept { bytes: start..span.start, fields: first..kept });
-            (start, first) = (span.end, kept + 1);
-        }
-    }
-    left.push(Segment::Kept { bytes: start..bytes.end, fields: first..fields.end });
-    left.retain(|segment| segment.size() > 0);
-    left
-}
-
-/// Whether the run ends inside a line, which only the end of the content can do.
-fn lacks_line_end(segment: Option<&Segment>, base: &Content) -> bool {
-    let Some(Segment::Kept { bytes, .. }) = segment else { return false };
-    base.head().get(bytes.clone()).is_some_and(|kept| !kept.is_empty() && !kept.ends_with(b"\n"))
-}
-
-/// The parts of a kept run before and behind the gap; `field` is the first field that is not before it.
-fn split(
-    segment: Option<&Segment>,
-    field: usize,
-    gap_start: usize,
-    gap_end: usize,
-) -> (Option<Segment>, Option<Segment>) {
-    let Some(Segment::Kept { bytes, fields }) = segment else { return (None, None) };
-    let before = Segment::Kept { bytes: bytes.start..gap_start, fields: fields.start..field };
-    let after = Segment::Kept { bytes: gap_end..bytes.end, fields: field..fields.end };
-    (Some(before).filter(|part| part.size() > 0), Some(after).filter(|part| part.size() > 0))
-}
-
-fn without_first_field(segment: Segment, first: usize) -> Segment {
-    match segment {
-        Segment::Kept { bytes, fields } => {
-            Segment::Kept { bytes, fields: fields.start.max(first + 1)..fields.end }
-        }
-        other @ (Segment::Staged(_) | Segment::LineEnd) => other,
-    }
-}
-
-fn slice(bytes: &Bytes, range: Range<u64>) -> Bytes {
+pub(crate) fn slice(bytes: &Bytes, range: Range<u64>) -> Bytes {
     match (usize::try_from(range.start), usize::try_from(range.end)) {
         (Ok(from), Ok(to)) if to <= bytes.len() => bytes.slice(from..to),
         _ => Bytes::new(),

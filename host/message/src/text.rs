@@ -81,6 +81,36 @@ pub(crate) fn charset_text(charset: Option<&str>, bytes: &[u8]) -> String {
     }
 }
 
+/// Whether text in that charset can be read for sure.
+pub(crate) fn knows_charset(charset: &str) -> bool {
+    let name = charset.trim();
+    let is_ascii =
+        ["utf-8", "utf8", "us-ascii", "ascii"].iter().any(|known| known.eq_ignore_ascii_case(name));
+    is_ascii || !name.is_empty() && charset_decoder(name.as_bytes()).is_some()
+}
+
+/// Whether each ASCII character is its own byte in that charset and no byte of another character is one of ASCII's that mark
+/// up HTML. An unknown charset may be anything.
+pub(crate) fn contains_ascii(charset: &str) -> bool {
+    const OTHERS: [&str; 12] = [
+        "utf7",
+        "csutf7",
+        "unicode11utf7",
+        "utf16",
+        "csutf16",
+        "csunicode",
+        "ucs2",
+        "iso10646",
+        "iso2022",
+        "csiso2022",
+        "hz",
+        "replacement",
+    ];
+    let name: String =
+        charset.trim().chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    knows_charset(charset) && !OTHERS.iter().any(|other| name.starts_with(other))
+}
+
 /// Control characters would let a value forge a log line or a field when it is used again.
 pub(crate) fn without_controls(text: String) -> String {
     let is_bad = |character: char| character.is_control() && character != '\t';

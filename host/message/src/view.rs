@@ -230,14 +230,12 @@ impl Draft {
         self.mime()?.part(id).ok_or(MessageError::NotFound)
     }
 
-    fn mime(&self) -> Result<&Mime, MessageError> {
+    pub(crate) fn mime(&self) -> Result<&Mime, MessageError> {
         if let Some(mime) = self.splice.mime().get() {
             return Ok(mime);
         }
-        let base = self.splice.base();
-        let bytes = base.bytes()?;
-        let index = base.headers();
-        let body = bytes.slice(index.body().min(bytes.len())..);
+        let body = self.splice.body()?;
+        let index = self.splice.base().headers();
         let form = if index.is_well_formed() { Form::Well } else { Form::Malformed };
         Ok(self.splice.mime().view_or_build(|| Mime::build(self.splice.fields(), form, body)))
     }

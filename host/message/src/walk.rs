@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::entity::{EntityHead, inherited, is_message, own_traits};
 use crate::headers::{Extent, Field, HeaderIndex};
 use crate::limits::{NESTED_ENCODINGS_MAX, NESTING_MAX, PARTS_MAX};
-use crate::mime::{MimePart, PartTrait};
+use crate::mime::{MimePart, PartTrait, Span};
 use crate::scan::{Container, DelimiterKind, delimits, next_delimiter};
 use crate::transfer::{Encoding, Form};
 
@@ -19,8 +19,13 @@ pub(crate) fn walk_message<'a>(
     body: Bytes,
 ) -> Vec<MimePart> {
     let mut parts = Vec::new();
-    let top =
-        Entity { head: EntityHead::read(fields, form), header: Bytes::new(), body_start: 0, parent: None };
+    let top = Entity {
+        head: EntityHead::read(fields, form),
+        header: Bytes::new(),
+        start: 0,
+        body_start: 0,
+        parent: None,
+    };
     Walk { parts: &mut parts, source: body, depth: 0, encodings: 0, open: Vec::new() }.run(top);
     parts
 }
@@ -29,6 +34,7 @@ pub(crate) fn walk_message<'a>(
 struct Entity {
     head: EntityHead,
     header: Bytes,
+    start: usize,
     body_start: usize,
     parent: Option<usize>,
 }
@@ -118,21 +124,29 @@ impl Walk<'_> {
         Entity {
             head: EntityHead::read(index.iter(rest), form),
             header: self.source.slice(start..start + index.end()),
+            start,
             body_start: start + index.body(),
             parent: Some(parent),
         }
     }
 
     fn push(&mut self, entity: Entity) -> (usize, Shape) {
-        let Entity { head, header, parent, .. } = entity;
+        let Entity { head, header, start, body_start, parent } = entity;
         let parent_part = parent.and_then(|parent| self.parts.get(parent));
         let content_type = head.media_type(parent_part);
         let mut traits = inherited(parent_part);
         let shape = self.shape(&head, &content_type, &mut traits);
+        let boundary = match &shape {
+            Shape::Multipart(boundary) => Some(boundary.clone()),
+            Shape::Leaf | Shape::Message => None,
+        };
+        let span = Span { start, body: body_start, end: body_start };
         let is_container = !matches!(shape, Shape::Leaf);
         traits.extend(own_traits(&head, &content_type));
         let mut part = MimePart {
             parent,
+            span: (self.encodings == 0).then_some(span),
+            boundary,
             header,
             body: Bytes::new(),
             file_name: head.file_name(),
@@ -179,6 +193,7 @@ impl Walk<'_> {
         for container in self.open.drain(level.min(self.open.len())..) {
             let Some(part) = self.parts.get_mut(container.part) else { continue };
             part.body = self.source.slice(container.body_start.min(end)..end);
+            part.end_at(end);
             part.size = part.body.len();
             if container.boundary.is_some() {
                 part.add(PartTrait::Malformed);
@@ -188,6 +203,7 @@ impl Walk<'_> {
 
     fn end_leaf(&mut self, index: usize, range: Range<usize>) {
         let Some(part) = self.parts.get_mut(index) else { return };
+        part.end_at(range.end);
         part.body = self.source.slice(range);
         let (size, form) = part.encoding.measure(&part.body);
         part.size = size;
