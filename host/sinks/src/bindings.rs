@@ -52,6 +52,7 @@ wasmtime::component::bindgen!({
         "sluice:sink/message-draft.insert-header": async | trappable,
         "sluice:sink/message-draft.remove-header": async | trappable,
         "sluice:sink/message-draft.remove-headers": async | trappable,
+        "sluice:sink/message-draft.remove-part": async | trappable,
         "sluice:sink/message-draft.replace-header": async | trappable,
         "sluice:sink/message-draft.replace-part": async | trappable,
         "sluice:sink/message-draft.rewrite": async | trappable,
