@@ -5,9 +5,82 @@
 
 use crate::bindings::contract::sluice::sink;
 
-pub use sink::{
-    blob, clock, ehlo, envelope, envelope_draft, event, message, message_draft, metrics, random, session,
-};
+pub use sink::{blob, clock, ehlo, envelope, envelope_draft, event, message, metrics, random, session};
+
+/// Staged edits of the message. What no edit touches keeps its bytes, and a fault of the call throws all of them away.
+///
+/// Part numbers are those of [`message::parts`] and speak of the draft as it is now: a part that is added or removed moves those
+/// behind it.
+///
+/// ```no_run
+/// use sluice_sdk::message_draft::{self, Position};
+/// use sluice_sdk::{Error, message};
+///
+/// /// Every file goes, a notice says so in the text, plain and HTML, and a list of them is attached.
+/// #[sluice_sdk::on_end_of_data]
+/// fn strip() -> Result<(), Error> {
+///     let mut names = String::new();
+///     // From the last to the first, so that the numbers of those that stay to be looked at stay, too.
+///     for part in message::parts().into_iter().rev() {
+///         if message::part_traits(part.id).iter().any(|one| one == "attachment") {
+///             names.push_str(&format!("{}\r\n", part.file_name.unwrap_or(part.content_type)));
+///             message_draft::remove_part(part.id)?;
+///         }
+///     }
+///     if !names.is_empty() {
+///         message_draft::add_text(Position::Top, "Files were removed.", Some("<p><b>Files were removed.</b></p>"))?;
+///         message_draft::attach_bytes("text/plain; charset=utf-8", Some("removed.txt"), names)?;
+///     }
+///     Ok(())
+/// }
+/// ```
+pub mod message_draft {
+    use super::sink::blob;
+    use crate::Error;
+
+    pub use super::sink::message_draft::{
+        Position, add_header, add_text, attach, insert_header, remove_header, remove_headers, remove_part,
+        replace_header, replace_part, revert, rewrite,
+    };
+
+    /// [`replace_part`] with bytes that the sink has: another body and type, the other fields of the part stay.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), sluice_sdk::Error> {
+    /// use sluice_sdk::message_draft;
+    ///
+    /// let text = sluice_sdk::message::read_text(1, 0, 100_000)?.replace("colour", "color");
+    /// message_draft::replace_part_with(1, "text/plain; charset=utf-8", text)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`replace_part`], and if the bytes are more than a call may hold.
+    pub fn replace_part_with(part: u32, content_type: &str, decoded: impl AsRef<[u8]>) -> Result<(), Error> {
+        replace_part(part, content_type, blob::create(decoded.as_ref())?)
+    }
+
+    /// [`attach`] with bytes that the sink has. Answers the number of the new part.
+    ///
+    /// # Errors
+    /// Those of [`attach`], and if the bytes are more than a call may hold.
+    pub fn attach_bytes(
+        content_type: &str,
+        file_name: Option<&str>,
+        decoded: impl AsRef<[u8]>,
+    ) -> Result<u32, Error> {
+        attach(content_type, file_name, blob::create(decoded.as_ref())?)
+    }
+
+    /// [`rewrite`] with bytes that the sink has: the whole message anew, header and body, with CRLF.
+    ///
+    /// # Errors
+    /// Those of [`rewrite`], and if the bytes are more than a call may hold.
+    pub fn rewrite_with(content: impl AsRef<[u8]>) -> Result<(), Error> {
+        rewrite(blob::create(content.as_ref())?)
+    }
+}
 
 /// Lines in the server's log and in the message's trace, bounded in bytes for each call.
 ///

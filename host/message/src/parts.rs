@@ -342,7 +342,7 @@ mod tests {
         check(
             "Subject: s\r\n\r\nold\r\n",
             |draft| draft.replace_part(PartId(1), "text/html", &Bytes::from_static(b"<p>")),
-            "Subject: s\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: 7bit\r\n\r\n<p>",
+            "Subject: s\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: 7bit\r\n\r\n<p>\r\n",
         );
     }
 

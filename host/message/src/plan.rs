@@ -82,11 +82,14 @@ impl<'a> Plan<'a> {
     ) -> Result<(), MessageError> {
         let span = self.span(number)?;
         self.set_fields(number, fields)?;
-        // An empty body may lack the line end that parts it from the delimiter.
-        let body = match self.line_end_at(span.end) {
-            Some(line_end @ [_, ..]) => Bytes::from([&body, line_end].concat()),
-            Some([]) | None => body,
+        let line_end: &[u8] = match self.line_end_at(span.end) {
+            // A message ends with a line end (RFC 5321 §4.1.1.4).
+            None if !body.is_empty() && !body.ends_with(b"\r\n") => b"\r\n",
+            None => b"",
+            // An empty body may lack the one that parts it from the delimiter.
+            Some(line_end) => line_end,
         };
+        let body = if line_end.is_empty() { body } else { Bytes::from([&body, line_end].concat()) };
         self.change(span.body..span.end, body);
         Ok(())
     }

@@ -1,34 +1,15 @@
-//! What a script can do besides its verdict: edits, variables, a line in the log, and what no sink should do.
+//! What a script can do besides its verdict: edits ([`crate::edit`]), variables, a line in the log, and what no sink should
+//! do.
 
-use sluice_sdk::message_draft::{self, Position};
-use sluice_sdk::{Notify, ReversePath, blob, ehlo, envelope_draft, log, message, session};
+use sluice_sdk::{Notify, ReversePath, ehlo, envelope_draft, log, message, session};
 
+use crate::edit::edit;
 use crate::say::{address, number, pair};
 use crate::{Wrong, misbehave};
 
 /// Carries out one step.
 pub(crate) fn act(word: &str, rest: &str) -> Result<(), Wrong> {
     let done = match word {
-        "header" => {
-            let (name, value) = pair(rest)?;
-            message_draft::add_header(Position::Bottom, name, &expanded(value))
-        }
-        "prepend" => {
-            let (name, value) = pair(rest)?;
-            message_draft::add_header(Position::Top, name, &expanded(value))
-        }
-        "replace" => {
-            let (name, value) = pair(rest)?;
-            message_draft::replace_header(name, 0, value)
-        }
-        "remove" => message_draft::remove_headers(rest).map(drop),
-        "rewrite-message" => {
-            blob::create(rest.replace("/n", "\r\n").as_bytes()).and_then(message_draft::rewrite)
-        }
-        "revert" => {
-            message_draft::revert();
-            Ok(())
-        }
         "remember" => {
             let (key, value) = pair(rest)?;
             session::set_variable(key, value.as_bytes())
@@ -41,15 +22,14 @@ pub(crate) fn act(word: &str, rest: &str) -> Result<(), Wrong> {
             let (name, value) = pair(rest)?;
             message::set_score(name, number(value)?)
         }
-        "parts" => {
-            let count = message::parts().len().to_string();
-            message_draft::add_header(Position::Bottom, "X-Parts", &count)
-        }
         "log" => {
             log::info(rest);
             Ok(())
         }
-        _ => return act_outside_of_the_content(word, rest),
+        _ => match edit(word, rest) {
+            Some(edited) => edited?,
+            None => return act_outside_of_the_content(word, rest),
+        },
     };
     done.map_err(|error| format!("{word}: {error:?}"))
 }
@@ -82,7 +62,7 @@ fn act_outside_of_the_content(word: &str, rest: &str) -> Result<(), Wrong> {
 }
 
 /// `<key>` stands for what this installation remembered in the session, `<<key>>` for what it kept with the message.
-fn expanded(value: &str) -> String {
+pub(crate) fn expanded(value: &str) -> String {
     let text = |bytes: Option<Vec<u8>>| {
         bytes.map_or_else(|| "none".to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
     };

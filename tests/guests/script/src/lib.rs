@@ -5,6 +5,7 @@
 //! of steps between semicolons: actions ([`act`]) and, as the last one, a verdict ([`say`]). Without a script: no opinion.
 
 mod act;
+mod edit;
 mod misbehave;
 mod say;
 
