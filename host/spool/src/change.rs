@@ -37,7 +37,7 @@ impl Change {
     ) -> Result<Self, CommitError> {
         let mut plan = Plan::new(Kind::Accept);
         let content = plan.layout.place(content, None)?;
-        plan.entries.push(Entry { content, ..entry });
+        plan.entries.push(Arc::new(Entry { content, ..entry }));
         plan.finish(settings)
     }
 
@@ -50,7 +50,7 @@ impl Change {
             next.content = plan.layout.place(pieces, Some(&entry.content))?;
             next.version = next.version.saturating_add(1);
         }
-        plan.entries.push(next);
+        plan.entries.push(Arc::new(next));
         plan.finish(settings)
     }
 
@@ -62,7 +62,7 @@ impl Change {
         let mut plan = Plan::new(Kind::Attempt);
         plan.subject = Some(entry.id);
         plan.outbox(std::mem::take(&mut attempt.outbox), Some(entry))?;
-        plan.entries.push(entry.attempted(&attempt));
+        plan.entries.push(Arc::new(entry.attempted(&attempt)));
         plan.finish(settings)
     }
 
@@ -97,7 +97,7 @@ struct Plan {
     subject: Option<QueueId>,
     done: Vec<QueueId>,
     /// The outbox comes first: what it refers to is needed before the subject needs it no more.
-    entries: Vec<Entry>,
+    entries: Vec<Arc<Entry>>,
 }
 
 impl Plan {
@@ -109,7 +109,7 @@ impl Plan {
         for mut new in entries {
             let pieces = std::mem::take(&mut new.content);
             let content = self.layout.place(pieces, original.map(|entry| &entry.content))?;
-            self.entries.push(new.into_entry(content));
+            self.entries.push(Arc::new(new.into_entry(content)));
         }
         Ok(())
     }

@@ -1,22 +1,21 @@
 //! The committer: one thread that makes what concurrent callers want recorded durable, one sync for all of them.
 //!
 //! While a sync runs, callers queue; when it ends, all that queued and those who are about to come back ([`crate::company`])
-//! are the next batch: one gathered write, one fdatasync.
-//! Then memory is changed, and only then is anyone answered. The queue is bounded in records and bytes, so callers of a
-//! slow disk wait instead of growing it. A write or sync that fails poisons the log: from then on every answer is
-//! [`CommitError::Poisoned`], because after a failed fsync nobody knows what is on disk. Only a full disk is harmless: what
-//! was written of the batch is cut off again, and the next batch may find room.
+//! are the next batch: one gathered write, one fdatasync. Then memory is changed, and only then is anyone answered, by one
+//! task for all ([`crate::request`]). The queue is bounded in records and bytes, so callers of a slow disk wait instead of
+//! growing it. A write or sync that fails poisons the log: from then on every answer is [`CommitError::Poisoned`], because
+//! after a failed fsync nobody knows what is on disk. Only a full disk is harmless: what was written of the batch is cut off
+//! again, and the next batch may find room.
 
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::Thread;
 
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::error::TryRecvError::{Disconnected, Empty};
-use tokio::sync::mpsc::{Permit, Receiver};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::body::unlink_later;
@@ -27,47 +26,12 @@ use crate::disk::Lock;
 use crate::entry::{Entry, QueueId};
 use crate::error::{CommitError, is_full};
 use crate::outline::Outline;
+use crate::queue::Queue;
 use crate::record::{Draft, SealReason};
+use crate::request::{Message, Request, Subject, Verdict};
 use crate::reserve::Reserve;
 use crate::segment::{Location, SegmentWriter};
 use crate::shared::Shared;
-
-/// What the committer is asked.
-#[derive(Debug)]
-pub(crate) enum Message {
-    Commit(Box<Request>),
-    /// Take nothing new, finish what was taken, seal, answer.
-    Close(oneshot::Sender<()>),
-}
-
-/// A change that somebody waits for.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) change: Change,
-    pub(crate) answer: oneshot::Sender<Answer>,
-    /// Its share of the queue's bytes.
-    pub(crate) room: OwnedSemaphorePermit,
-}
-
-/// The subject as it is now, if it still is.
-pub(crate) type Subject = Option<Arc<Entry>>;
-
-/// What a caller is told.
-pub(crate) type Answer = Result<Subject, CommitError>;
-
-/// Hands a request over. From here on it happens whether or not the caller still waits: the entry is marked, so a lease
-/// that is dropped meanwhile is not given to another before the record is through.
-pub(crate) fn hand_over(
-    (shared, committer): (&Shared, &Thread),
-    permit: Permit<'_, Message>,
-    request: Request,
-) {
-    if let Some(subject) = request.change.subject {
-        shared.queue().begin_record(subject);
-    }
-    permit.send(Message::Commit(Box::new(request)));
-    shared.bell.came(committer);
-}
 
 /// Records that are durable.
 #[derive(Debug)]
@@ -163,7 +127,7 @@ impl Committer {
             match next {
                 Message::Commit(request) => {
                     bytes = bytes.saturating_add(request.change.draft.length());
-                    batch.push(*request);
+                    batch.push(request);
                 }
                 Message::Close(answer) => {
                     queue.close();
@@ -177,71 +141,51 @@ impl Committer {
 
     fn commit(&mut self, batch: Vec<Request>) {
         let batch = self.make_room(batch);
-        let batch = self.admit(batch);
-        let mut changes = Vec::with_capacity(batch.len());
-        let mut answers = Vec::with_capacity(batch.len());
-        for Request { change, answer, room } in batch {
-            changes.push(change);
-            answers.push((answer, room));
-        }
-        let outcome = self.record(changes);
-        match outcome {
-            Ok(subjects) => {
-                for ((answer, room), subject) in answers.into_iter().zip(subjects) {
-                    // First: who hears the answer finds the place free.
-                    drop(room);
-                    // A caller that is gone has its record all the same.
-                    let _ = answer.send(Ok(subject));
-                }
-            }
-            Err(error) => {
-                for (answer, room) in answers {
-                    drop(room);
-                    let _ = answer.send(Err(error.clone()));
-                }
-            }
-        }
+        let mut batch = self.admit(batch);
+        let mut spent = Vec::new();
+        let outcome = self.record(&mut batch, &mut spent);
+        Verdict { batch, outcome, spent }.tell(&self.runtime);
     }
 
     /// Refuses what would bring an entry that is there already, in the place of which it would come. Decided here, where
     /// all that comes first is known: two callers may bring the same id at once.
     fn admit(&self, batch: Vec<Request>) -> Vec<Request> {
-        let mut brought = HashSet::new();
+        let mut brought = HashSet::with_capacity(batch.len());
+        let known: Vec<Option<QueueId>> = {
+            let queue = self.shared.queue();
+            batch.iter().map(|request| first_known(&queue, &mut brought, &request.change)).collect()
+        };
         let mut admitted = Vec::with_capacity(batch.len());
-        for request in batch {
-            let mut own = HashSet::new();
-            let known = {
-                let queue = self.shared.queue();
-                let known = |id: &QueueId| queue.contains(*id) || brought.contains(id) || !own.insert(*id);
-                request.change.brings().find(known)
-            };
+        for (request, known) in batch.into_iter().zip(known) {
             let Some(known) = known else {
-                brought.extend(own);
                 admitted.push(request);
                 continue;
             };
             let error = CommitError::Exists(known);
-            self.refuse(std::slice::from_ref(&request.change), &error);
-            // Nobody need wait for it.
-            let _ = request.answer.send(Err(error));
+            self.refuse([request.change.as_ref()], &error);
+            request.refuse(error);
         }
         admitted
     }
 
     /// Makes changes durable, then true in memory. The answer is the subject of each as it is now.
-    pub(crate) fn record(&mut self, changes: Vec<Change>) -> Result<Vec<Subject>, CommitError> {
-        if changes.is_empty() {
+    fn record(
+        &mut self,
+        batch: &mut [Request],
+        spent: &mut Vec<Arc<Entry>>,
+    ) -> Result<Vec<Subject>, CommitError> {
+        if batch.is_empty() {
             return Ok(Vec::new());
         }
         let stored = if self.shared.is_poisoned() {
             Err(CommitError::Poisoned)
         } else {
-            self.store(changes.iter().map(|change| &change.draft))
+            self.store(batch.iter().map(|request| &request.change.draft))
         };
         match stored {
-            Ok(stored) => Ok(self.apply(changes, &stored)),
+            Ok(stored) => Ok(self.apply(batch, &stored, spent)),
             Err(error) => {
-                self.refuse(&changes, &error);
+                self.refuse(batch.iter().map(|request| request.change.as_ref()), &error);
                 Err(error)
             }
         }
@@ -287,33 +231,33 @@ impl Committer {
         CommitError::Poisoned
     }
 
-    fn apply(&self, changes: Vec<Change>, stored: &Stored) -> Vec<Subject> {
+    fn apply(&self, batch: &mut [Request], stored: &Stored, spent: &mut Vec<Arc<Entry>>) -> Vec<Subject> {
         let cache_bytes_max = self.shared.settings.cache_bytes_max;
-        let mut subjects = Vec::with_capacity(changes.len());
+        let mut subjects = Vec::with_capacity(batch.len());
         let mut freed = Vec::new();
         // Ends alone make nothing due, so they wake nobody.
-        let may_be_due = changes.iter().any(|change| !change.metadata.entries.is_empty());
+        let may_be_due = batch.iter().any(|request| !request.change.metadata.entries.is_empty());
         let mut queue = self.shared.queue();
-        for ((change, location), number) in changes.into_iter().zip(&stored.locations).zip(stored.first..) {
-            let Change { draft, metadata, subject, files } = change;
+        for ((request, location), number) in batch.iter_mut().zip(&stored.locations).zip(stored.first..) {
+            let Change { draft, metadata, subject, files } = &mut *request.change;
             files.iter().for_each(|file| file.keep());
             queue.needs.add_record(location);
             let metadata_cost = draft.metadata_bytes() / metadata.entries.len().max(1);
             let mut found = None;
-            for mut entry in metadata.entries {
-                entry.content.number(number);
-                freed.extend(queue.put(&Outline::of(&entry), number, *location));
-                let cost = metadata_cost.saturating_add(entry.content.cached_bytes());
-                let entry = Arc::new(entry);
-                if subject == Some(entry.id) {
+            for mut entry in std::mem::take(&mut metadata.entries) {
+                Arc::make_mut(&mut entry).content.number(number);
+                if *subject == Some(entry.id) {
                     found = Some(entry.clone());
                 }
-                queue.cache(entry, cost, cache_bytes_max);
+                let cost = metadata_cost.saturating_add(entry.content.cached_bytes());
+                freed.extend(queue.put(&Outline::of(&entry), number, *location));
+                queue.cache(entry, cost);
             }
             metadata.done.iter().for_each(|id| freed.extend(queue.remove(*id)));
             subject.iter().for_each(|id| queue.end_record(*id));
             subjects.push(found);
         }
+        queue.trim_cache(cache_bytes_max, spent);
         drop(queue);
         if may_be_due {
             self.shared.changed.notify_waiters();
@@ -326,7 +270,7 @@ impl Committer {
 
     /// Nothing was recorded. What happened meanwhile outside (a delivery) cannot be undone, so its entry waits a moment
     /// before anyone may lease it again, instead of being delivered over and over on a full disk.
-    pub(crate) fn refuse(&self, changes: &[Change], error: &CommitError) {
+    pub(crate) fn refuse<'a>(&self, changes: impl IntoIterator<Item = &'a Change>, error: &CommitError) {
         let mut queue = self.shared.queue();
         for change in changes {
             if *error == CommitError::Poisoned {
@@ -345,6 +289,20 @@ impl Committer {
         self.shared.queue().release(id);
         self.shared.changed.notify_waiters();
     }
+}
+
+/// The first entry that a change brings though it is there; a change that brings none such is noted as coming.
+fn first_known(queue: &Queue, brought: &mut HashSet<QueueId>, change: &Change) -> Option<QueueId> {
+    for (count, id) in change.brings().enumerate() {
+        if queue.contains(id) || !brought.insert(id) {
+            // None of it comes, so others may bring the rest.
+            for id in change.brings().take(count) {
+                brought.remove(&id);
+            }
+            return Some(id);
+        }
+    }
+    None
 }
 
 /// Ten seconds: a full disk is noticed to have room again within that time.

@@ -3,7 +3,7 @@
 //! An edit makes new pieces that refer to the old bytes where they are, so it costs its changed bytes alone, and shares and
 //! siblings of one message refer to the same bytes. Leaves out: reading them back ([`crate::load`]).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -185,11 +185,11 @@ pub(crate) struct Layout {
     body: Vec<Bytes>,
     length: u64,
     /// Address and length of a buffer -> where it was put; all buffers live in `body`, so no address is used twice.
-    seen: HashMap<Buffer, u64>,
+    seen: BTreeMap<Buffer, u64>,
     files: Vec<Arc<BodyFile>>,
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Buffer {
     address: usize,
     length: usize,

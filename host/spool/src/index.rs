@@ -43,7 +43,7 @@ impl<'a> Said<'a> {
             number: header.number,
             location,
             done: metadata.done.clone(),
-            entries: metadata.entries.iter().map(Outline::of).collect(),
+            entries: metadata.entries.iter().map(|entry| Outline::of(entry)).collect(),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -139,8 +140,8 @@ impl Keep {
         let entry = shared.read_entry(id)?;
         let mut body = Body { bytes: Vec::new(), length: 0, placed: Vec::new() };
         let content = entry.content.moved(|piece| self.place(shared, &entry, piece, &mut body))?;
-        let metadata =
-            Metadata { done: Vec::new(), entries: vec![Entry { content: content.clone(), ..entry }] };
+        let entry = Arc::new(Entry { content: content.clone(), ..entry });
+        let metadata = Metadata { done: Vec::new(), entries: vec![entry] };
         let draft = Draft::of_entries(Kind::Copy, &metadata, body.bytes).ok_or(ReadError::Gone)?;
         // Only now: what a failed copy placed was not written.
         self.placed.extend(body.placed);

@@ -76,6 +76,7 @@
 //! ```
 
 mod body;
+mod cache;
 mod change;
 mod committer;
 mod compact;
@@ -99,6 +100,7 @@ mod queue;
 mod record;
 mod recover;
 mod recovery;
+mod request;
 mod reserve;
 mod rotation;
 mod salvage;
@@ -111,6 +113,7 @@ mod shared;
 mod spool;
 mod stage;
 mod survey;
+mod waiting;
 
 pub use body::{Body, BodyWriter};
 pub use content::{ContentPiece, StoredContent};

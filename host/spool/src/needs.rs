@@ -13,7 +13,8 @@ use crate::segment::{Location, SegmentId, kept_place};
 
 #[derive(Debug, Default)]
 pub(crate) struct Needs {
-    records: HashMap<u64, RecordUse>,
+    /// In order, because numbers grow: a record comes in at the end, and no table is ever laid out anew.
+    records: BTreeMap<u64, RecordUse>,
     /// During a start: records of kept segments that nobody was seen to need yet.
     spare: HashMap<u64, Location>,
     segments: BTreeMap<SegmentId, SegmentUse>,
@@ -43,8 +44,10 @@ pub(crate) struct SegmentUse {
 /// What one entry needs.
 #[derive(Debug)]
 pub(crate) struct Needed {
-    /// The base included.
-    records: Box<[u64]>,
+    /// The record with its newest state.
+    base: u64,
+    /// Those that its content is in besides; mostly none.
+    others: Box<[u64]>,
     bodies: Box<[BodyName]>,
 }
 
@@ -103,14 +106,9 @@ impl Needs {
         location: Location,
     ) -> Needed {
         self.records.entry(number).or_insert(RecordUse { location, entries: 0 });
-        let mut records = refers.records.clone();
-        if let Err(place) = records.binary_search(&number) {
-            records.insert(place, number);
-        }
-        for record in &records {
-            if let Some(location) = self.spare.remove(record) {
-                self.records.entry(*record).or_insert(RecordUse { location, entries: 0 });
-            }
+        let others: Box<[u64]> = refers.records.iter().copied().filter(|record| *record != number).collect();
+        self.add_use(number, id);
+        for record in &others {
             self.add_use(*record, id);
         }
         let bodies: Box<[BodyName]> = refers.bodies.iter().map(|body| body.name).collect();
@@ -118,13 +116,13 @@ impl Needs {
             let uses = self.bodies.entry(*body).or_insert(0);
             *uses = uses.saturating_add(1);
         }
-        Needed { records: records.into(), bodies }
+        Needed { base: number, others, bodies }
     }
 
     /// An entry needs these no more; the answer is the bodies that nobody needs now.
     pub(crate) fn remove(&mut self, needed: &Needed) -> Vec<BodyName> {
-        for record in &needed.records {
-            self.remove_use(*record);
+        for record in needed.records() {
+            self.remove_use(record);
         }
         let mut freed = Vec::new();
         for body in &needed.bodies {
@@ -151,13 +149,13 @@ impl Needs {
 
     /// Whether an entry needs a segment.
     pub(crate) fn depends(&self, needed: &Needed, id: SegmentId) -> bool {
-        let inside = |number| self.records.get(number).is_some_and(|used| used.location.segment == id);
-        needed.records.iter().any(inside)
+        let inside = |number| self.records.get(&number).is_some_and(|used| used.location.segment == id);
+        needed.records().any(inside)
     }
 
     /// A record that an entry needs and the log doesn't have.
     pub(crate) fn missing(&self, needed: &Needed) -> Option<u64> {
-        needed.records.iter().copied().find(|number| !self.records.contains_key(number))
+        needed.records().find(|number| !self.records.contains_key(number))
     }
 
     /// Entries that may need a segment.
@@ -171,6 +169,9 @@ impl Needs {
     }
 
     fn add_use(&mut self, number: u64, id: QueueId) {
+        if let Some(location) = self.spare.remove(&number) {
+            self.records.entry(number).or_insert(RecordUse { location, entries: 0 });
+        }
         let Some(used) = self.records.get_mut(&number) else { return };
         used.entries = used.entries.saturating_add(1);
         let Some(segment) = self.segments.get_mut(&used.location.segment) else { return };
@@ -194,5 +195,11 @@ impl Needs {
                 segment.dependents = Vec::new();
             }
         }
+    }
+}
+
+impl Needed {
+    fn records(&self) -> impl Iterator<Item = u64> {
+        std::iter::once(self.base).chain(self.others.iter().copied())
     }
 }

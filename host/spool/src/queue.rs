@@ -3,25 +3,25 @@
 //! Promises: rebuilt from the log alone; small for each entry (no content, no envelope, except in a bounded cache of fresh
 //! ones); every change is a few tree operations. Leaves out: disk, waiting and time itself.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smtp::Timestamp;
 
 use crate::body::BodyName;
+use crate::cache::{Cache, Seat};
 use crate::content::StoredContent;
 use crate::counts::{Counts, Standing, Summary, TenantCounts, Tenants};
 use crate::entry::{Entry, QueueId};
 use crate::needs::{Needed, Needs};
 use crate::outline::{Outline, References, Rest};
 use crate::segment::{Location, SegmentId};
+use crate::waiting::{Rank, Waiting};
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     entries: BTreeMap<QueueId, Slot>,
-    /// Those that move and that nobody has, by priority, the higher first; of one priority, the longer due first.
-    waiting: BTreeMap<Reverse<i8>, Waiting>,
+    waiting: Waiting,
     pub(crate) needs: Needs,
     tenants: Tenants,
     cache: Cache,
@@ -33,8 +33,6 @@ pub(crate) struct Queue {
     paused_until: Timestamp,
 }
 
-type Waiting = BTreeSet<(Timestamp, QueueId)>;
-
 /// What is kept of each entry.
 #[derive(Debug)]
 struct Slot {
@@ -42,7 +40,7 @@ struct Slot {
     /// The record with its newest state.
     base: u64,
     needed: Needed,
-    cached: Option<Arc<Entry>>,
+    cached: Option<Seat>,
     /// Bytes of its content, as its tenant's counts have them.
     bytes: u64,
     tenant: u32,
@@ -80,8 +78,9 @@ impl Queue {
         // Needed anew before the old needs go: what both refer to must not be counted out meanwhile.
         let needed = self.needs.add(entry.id, &entry.refers, number, location);
         let tenant = self.tenants.add(entry.tenant, entry.size);
-        let turn = self.entries.get(&entry.id).map_or(Turn::Free, |old| old.turn);
-        let freed = self.remove(entry.id);
+        let old = self.entries.remove(&entry.id);
+        let turn = old.as_ref().map_or(Turn::Free, |old| old.turn);
+        let freed = old.map_or_else(Vec::new, |old| self.give_up(entry.id, &old));
         self.needs.begin_newest(number);
         let slot = Slot {
             due: entry.due,
@@ -95,22 +94,28 @@ impl Queue {
             turn,
         };
         self.resting.count(slot.rest, |count| count.saturating_add(1));
-        self.entries.insert(entry.id, slot);
-        if turn == Turn::Free {
-            self.enqueue(entry.id);
-        } else {
+        if turn != Turn::Free {
             self.leased = self.leased.saturating_add(1);
+        } else if slot.rest == Rest::Active {
+            self.waiting.insert(slot.rank(), entry.id);
         }
+        self.entries.insert(entry.id, slot);
         freed
     }
 
     /// Removes an entry with all that it holds. The answer is the bodies that nobody needs any more.
     pub(crate) fn remove(&mut self, id: QueueId) -> Vec<BodyName> {
-        self.dequeue(id);
-        let Some(slot) = self.entries.remove(&id) else { return Vec::new() };
+        let slot = self.entries.remove(&id);
+        slot.map_or_else(Vec::new, |slot| self.give_up(id, &slot))
+    }
+
+    /// What an entry held is free.
+    fn give_up(&mut self, id: QueueId, slot: &Slot) -> Vec<BodyName> {
+        self.waiting.remove(slot.rank(), id);
         if slot.turn != Turn::Free {
             self.leased = self.leased.saturating_sub(1);
         }
+        slot.cached.into_iter().for_each(|seat| self.cache.forget(seat));
         self.tenants.remove(slot.tenant, slot.bytes);
         self.resting.count(slot.rest, |count| count.saturating_sub(1));
         self.needs.end_newest(slot.base);
@@ -127,25 +132,21 @@ impl Queue {
         self.needs.end_newest(std::mem::replace(&mut slot.base, number));
         self.needs.begin_newest(number);
         // It knows its content where it was.
-        slot.cached = None;
+        slot.cached.take().into_iter().for_each(|seat| self.cache.forget(seat));
         // The body files are the same: none of them is freed.
         self.needs.remove(&needed);
     }
 
-    /// Keeps an entry in memory until others push it out.
-    pub(crate) fn cache(&mut self, entry: Arc<Entry>, cost: usize, bytes_max: usize) {
-        let Some(slot) = self.entries.get_mut(&entry.id) else { return };
-        self.cache.order.push_back(CacheLine { id: entry.id, base: slot.base, cost });
-        self.cache.bytes = self.cache.bytes.saturating_add(cost);
-        slot.cached = Some(entry);
-        while self.cache.bytes > bytes_max
-            && let Some(line) = self.cache.order.pop_front()
-        {
-            self.cache.bytes = self.cache.bytes.saturating_sub(line.cost);
-            if let Some(slot) = self.entries.get_mut(&line.id).filter(|slot| slot.base == line.base) {
-                slot.cached = None;
-            }
+    /// Keeps an entry in memory until others push it out; it costs so many bytes.
+    pub(crate) fn cache(&mut self, entry: Arc<Entry>, cost: usize) {
+        if let Some(slot) = self.entries.get_mut(&entry.id) {
+            slot.cached = Some(self.cache.insert(entry, cost));
         }
+    }
+
+    /// Lets the oldest of them go until no more bytes are kept; whoever gets them may drop them at leisure.
+    pub(crate) fn trim_cache(&mut self, bytes_max: usize, spent: &mut Vec<Arc<Entry>>) {
+        self.cache.trim(bytes_max, spent);
     }
 
     /// Takes the first entry that is due.
@@ -154,8 +155,7 @@ impl Queue {
         if now < self.paused_until {
             return None;
         }
-        let first = |waiting: &Waiting| waiting.first().copied();
-        let (_, id) = self.waiting.values().filter_map(first).find(|(due, _)| *due <= now)?;
+        let id = self.waiting.first_due(now)?;
         self.dequeue(id);
         self.hold(id)
     }
@@ -243,8 +243,7 @@ impl Queue {
 
     /// When [`Queue::take`] will have something.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        let due = self.waiting.values().filter_map(|waiting| waiting.first()).map(|(due, _)| *due).min();
-        due.map(|due| due.max(self.paused_until))
+        self.waiting.next_due().map(|due| due.max(self.paused_until))
     }
 
     /// The record with an entry's newest state.
@@ -306,7 +305,8 @@ impl Queue {
         let slot = self.entries.get_mut(&id)?;
         slot.turn = Turn::Leased;
         self.leased = self.leased.saturating_add(1);
-        Some(Taken { id, cached: slot.cached.clone() })
+        let cached = slot.cached.and_then(|seat| self.cache.entry(seat)).cloned();
+        Some(Taken { id, cached })
     }
 
     fn free(&mut self, id: QueueId) {
@@ -319,17 +319,13 @@ impl Queue {
 
     fn enqueue(&mut self, id: QueueId) {
         if let Some(slot) = self.entries.get(&id).filter(|slot| slot.rest == Rest::Active) {
-            self.waiting.entry(Reverse(slot.priority)).or_default().insert((slot.due, id));
+            self.waiting.insert(slot.rank(), id);
         }
     }
 
     fn dequeue(&mut self, id: QueueId) {
-        let Some(slot) = self.entries.get(&id) else { return };
-        let priority = Reverse(slot.priority);
-        let Some(waiting) = self.waiting.get_mut(&priority) else { return };
-        waiting.remove(&(slot.due, id));
-        if waiting.is_empty() {
-            self.waiting.remove(&priority);
+        if let Some(slot) = self.entries.get(&id) {
+            self.waiting.remove(slot.rank(), id);
         }
     }
 }
@@ -354,6 +350,10 @@ impl Resting {
 }
 
 impl Slot {
+    fn rank(&self) -> Rank {
+        Rank { priority: self.priority, due: self.due }
+    }
+
     fn standing(&self) -> Standing {
         match (self.turn, self.rest) {
             (Turn::Leased | Turn::Recording(_), _) => Standing::Leased,
@@ -363,19 +363,4 @@ impl Slot {
             (Turn::Free, Rest::Damaged) => Standing::Damaged,
         }
     }
-}
-
-/// Fresh entries, the oldest first. Lines of entries that moved on stay until they come to the front; they count all the
-/// same, so the bound holds.
-#[derive(Debug, Default)]
-struct Cache {
-    order: VecDeque<CacheLine>,
-    bytes: usize,
-}
-
-#[derive(Debug)]
-struct CacheLine {
-    id: QueueId,
-    base: u64,
-    cost: usize,
 }

@@ -13,6 +13,8 @@
 //! damage there is bit rot; what lies behind the last record's `synced` may be torn. The salt keeps a message whose body
 //! looks like a record from ever being taken for one. Leaves out: where records are ([`crate::segment`]).
 
+use std::sync::Arc;
+
 use bytes::{Buf, BufMut, Bytes};
 use serde::{Deserialize, Serialize};
 
@@ -133,7 +135,7 @@ pub(crate) struct Metadata {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) done: Vec<QueueId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Arc<Entry>>,
 }
 
 /// Metadata of [`Kind::Seal`].

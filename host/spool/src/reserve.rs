@@ -8,9 +8,10 @@
 
 use std::io;
 
-use crate::committer::{Committer, REFUSED_WAIT_MILLISECONDS, Request};
+use crate::committer::{Committer, REFUSED_WAIT_MILLISECONDS};
 use crate::disk::DiskFile;
 use crate::error::{CommitError, is_full};
+use crate::request::Request;
 use crate::segment::FIRST_OFFSET;
 
 /// What is allocated ahead in the active segment.
@@ -62,9 +63,8 @@ impl Committer {
                 if request.change.subject.is_some() {
                     self.shared.queue().pause(REFUSED_WAIT_MILLISECONDS);
                 }
-                self.refuse(std::slice::from_ref(&request.change), &CommitError::Full);
-                // Nobody need wait for it.
-                let _ = request.answer.send(Err(CommitError::Full));
+                self.refuse([request.change.as_ref()], &CommitError::Full);
+                request.refuse(CommitError::Full);
             }
         }
         taken

@@ -125,8 +125,8 @@ impl Salvage {
         }
     }
 
-    fn put(&mut self, mut entry: Entry, found: &Found) {
-        entry.content.number(found.header.number);
+    fn put(&mut self, mut entry: Arc<Entry>, found: &Found) {
+        Arc::make_mut(&mut entry).content.number(found.header.number);
         self.queue.put(&Outline::of(&entry), found.header.number, found.location);
     }
 

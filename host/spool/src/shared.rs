@@ -130,7 +130,8 @@ impl Shared {
             what: "a record's metadata cannot be read",
         };
         let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
-        let mut entry = metadata.entries.into_iter().find(|entry| entry.id == id).ok_or_else(damaged)?;
+        let entry = metadata.entries.into_iter().find(|entry| entry.id == id).ok_or_else(damaged)?;
+        let mut entry = Arc::unwrap_or_clone(entry);
         entry.content.number(number);
         Ok(entry)
     }

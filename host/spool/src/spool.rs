@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::body::BodyWriter;
 use crate::change::Change;
-use crate::committer::{self, Committer, Message, Request};
+use crate::committer::Committer;
 use crate::compact::Cleaning;
 use crate::company::Company;
 use crate::content::{ContentPiece, StoredContent};
@@ -26,6 +26,7 @@ use crate::lease::{Lease, Taken};
 use crate::load;
 use crate::recover::{self, Recovered};
 use crate::recovery::Recovery;
+use crate::request::{self, Message, Request};
 use crate::reserve::Reserve;
 use crate::settings::Settings;
 use crate::shared::Shared;
@@ -321,7 +322,8 @@ impl Spool {
         (change, room): (Change, OwnedSemaphorePermit),
     ) -> Result<Option<Arc<Entry>>, CommitError> {
         let (answer, answered) = oneshot::channel();
-        committer::hand_over((&self.shared, &self.thread), permit, Request { change, answer, room });
+        let request = Request { change: Box::new(change), answer, room };
+        request::hand_over((&self.shared, &self.thread), permit, request);
         answered.await.unwrap_or(Err(CommitError::Closed))
     }
 

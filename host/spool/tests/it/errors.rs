@@ -158,3 +158,31 @@ async fn the_disk_tells_its_room() {
     let (spool, _) = scene.open().await;
     assert!(spool.space().unwrap().bytes_free > 0);
 }
+
+#[test]
+fn a_batch_is_answered_though_the_runtime_that_opened_the_spool_has_ended() {
+    let scene = Scene::new();
+    let disk = Arc::new(Holding::default());
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let opener = runtime();
+    let spool = opener.block_on(scene.open_on(scene.settings(), Scripted(disk.clone())));
+    drop(opener);
+    runtime().block_on(async {
+        disk.close();
+        let accept = |number| {
+            let spool = spool.clone();
+            async move { spool.accept(vec![entry(number, "a")]).await }
+        };
+        let mut callers: tokio::task::JoinSet<_> = (1..=8).map(accept).collect();
+        // All are taken: one batch is held, the others are the next.
+        while spool.counts().commit_queue_bytes < 8 << 10 {
+            tokio::task::yield_now().await;
+        }
+        disk.open();
+        while let Some(answer) = callers.join_next().await {
+            answer.unwrap().unwrap();
+        }
+        assert_eq!((ids(&spool).len(), spool.counts().commit_queue_bytes), (8, 0));
+        spool.close().await;
+    });
+}
