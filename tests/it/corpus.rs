@@ -31,6 +31,11 @@ fn the_corpus_of_sessions_still_passes() -> Result<()> {
 }
 
 #[test]
+fn the_corpus_of_logins_still_passes() -> Result<()> {
+    replay("auth", smtp::fuzz::auth)
+}
+
+#[test]
 fn the_corpus_of_sessions_with_peers_still_passes() -> Result<()> {
     replay("client", smtp::fuzz::client)
 }

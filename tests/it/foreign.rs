@@ -10,7 +10,7 @@ use tests::server::Server;
 use tests::skip;
 
 /// Runs a client to its end; it must be content.
-fn run(program: &Path, words: &[&str]) -> Result<()> {
+pub(crate) fn run(program: &Path, words: &[&str]) -> Result<()> {
     let output = Command::new(program).args(words).output().with_context(|| program.display().to_string())?;
     let said = [output.stdout, output.stderr].concat();
     ensure!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&said));

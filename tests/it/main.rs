@@ -14,6 +14,7 @@ mod faults;
 mod foreign;
 mod kill;
 mod limits;
+mod logins;
 mod memory;
 mod operator;
 mod patience;

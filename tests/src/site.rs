@@ -37,6 +37,7 @@ impl Site {
         for name in &scene.certificates {
             site.certify(name)?;
         }
+        fs::write(site.path("users"), include_str!("../users"))?;
         fs::write(site.config(), scene.config_text(&site.folder.path().display().to_string())?)?;
         for installed in &scene.sinks {
             site.install(installed)?;

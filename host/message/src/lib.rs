@@ -33,6 +33,7 @@ mod rope;
 mod scan;
 mod segment;
 mod splice;
+pub mod submission;
 pub mod text;
 mod text_body;
 pub mod trace;

@@ -104,6 +104,11 @@ impl Resolver {
         }
     }
 
+    /// Who the client proved to be is not known any more.
+    pub fn identity_forgotten(&mut self, listener_tenant: Option<Arc<str>>) {
+        self.session_tenant = listener_tenant;
+    }
+
     /// Whom to ask about a connection event or a command without a recipient.
     pub fn gate(&mut self, gate: &Gate) -> Asked {
         if self.session_tenant.is_none() && is_caught_up_later(gate) {

@@ -28,6 +28,18 @@ pub fn queue_id() -> QueueId {
     QueueId::from_number(fresh_id().0)
 }
 
+/// Random bytes that nobody can guess.
+#[must_use]
+pub fn random_bytes<const COUNT: usize>() -> [u8; COUNT] {
+    let mut bytes = [0; COUNT];
+    for chunk in bytes.chunks_mut(8) {
+        // The low bytes of 80 random bits (ULID §Randomness), from the generator that cryptography uses too.
+        let fresh = fresh_id().random().to_le_bytes();
+        chunk.iter_mut().zip(fresh).for_each(|(into, from)| *into = from);
+    }
+    bytes
+}
+
 /// The wall clock as `sinks` asks for it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

@@ -17,6 +17,7 @@ mod stored;
 pub mod telemetry;
 pub mod tenants;
 mod transport;
+mod users;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -41,6 +42,7 @@ use deliver::remote::Remote;
 use inbound::certificates::Certificates;
 use inbound::connections::{ConnectionLimits, Connections};
 use inbound::listener::Listener;
+use inbound::passwords::Passwords;
 use inbound::resources::Resources;
 use inbound::tls::Tls;
 use inbound::{Inbound, Interests};
@@ -127,6 +129,7 @@ fn inbound(config: &Config, spool: Spool, watcher: Option<Sender<Observation>>) 
     let host_domain = Domain::parse(&config.host_name)?;
     let networks = config.relay.networks.iter().map(|text| Network::parse(text));
     Ok(Inbound {
+        passwords: Passwords::new(config, Arc::clone(&tenants))?,
         relay_networks: networks.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?,
         host_name: Arc::from(host_domain.to_string()),
         host_domain,
@@ -287,7 +290,11 @@ fn open_listeners(
                 Some(made.with_context(|| format!("listeners.{name}.client_ca_file"))?)
             }
         };
-        let settings = Arc::new(smtp::Settings { bare_newlines, encryption, ..settings.clone() });
+        let protocol = listener.protocol.into();
+        let authentication = authentication(listener, config);
+        let settings =
+            smtp::Settings { bare_newlines, encryption, authentication, protocol, ..settings.clone() };
+        let settings = Arc::new(settings);
         let opened = Listener::open(name, listener.address, tenant, (settings, tls))
             .with_context(|| format!("listener {name} can't have {}", listener.address))?;
         Ok((name.clone(), opened))
@@ -303,5 +310,20 @@ fn encryption(tls: config::ListenerTls, config: &Config) -> smtp::Encryption {
         config::ListenerTls::Required => smtp::Encryption::Required,
         config::ListenerTls::Implicit => smtp::Encryption::Implicit,
         config::ListenerTls::Off => smtp::Encryption::Never,
+    }
+}
+
+/// Who may log in where: users of submission once they are encrypted, and whoever a listener says.
+fn authentication(listener: &config::Listener, config: &Config) -> smtp::Authentication {
+    let has_users = config.tenants.values().any(|tenant| tenant.users.is_some());
+    let mechanisms = if has_users { smtp::Mechanism::ALL.to_vec() } else { Vec::new() };
+    match listener.authentication() {
+        config::ListenerAuthentication::Off => smtp::Authentication::default(),
+        config::ListenerAuthentication::Encrypted => {
+            smtp::Authentication::new(mechanisms, smtp::ClearPasswords::Refused)
+        }
+        config::ListenerAuthentication::Clear => {
+            smtp::Authentication::new(mechanisms, smtp::ClearPasswords::Allowed)
+        }
     }
 }

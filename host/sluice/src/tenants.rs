@@ -13,6 +13,7 @@ use smtp::{Domain, Mailbox};
 use crate::config::{ALWAYS, Config, Delimiter, Mailboxes, Tenant};
 use crate::reloaded::{FileError, Look};
 use crate::transport::aliases::{self, Alias, AliasFile};
+use crate::users::{self, User, UsersFile};
 
 /// The tenant that owns the host's own name when no other does.
 pub const OPERATOR: &str = "operator";
@@ -23,11 +24,13 @@ pub enum TenantsError {
     /// A domain that can't be owned; the configuration's judge names it before this is reached.
     #[error("{0:?} is not a domain")]
     NotADomain(String),
-    /// A file of aliases that can't be used.
-    #[error("tenants.{tenant}.aliases: {fault}")]
-    Aliases {
+    /// A file of aliases or users that can't be used.
+    #[error("tenants.{tenant}.{key}: {fault}")]
+    File {
         /// Whose.
         tenant: String,
+        /// Which.
+        key: &'static str,
         /// Which file, and what is wrong with it.
         fault: String,
     },
@@ -55,6 +58,16 @@ struct Owner {
     mailboxes: Mailboxes,
     delimiter: Option<Delimiter>,
     aliases: Option<AliasFile>,
+    users: Option<UsersFile>,
+}
+
+/// Who logged in.
+#[derive(Clone, Debug)]
+pub(crate) struct Login {
+    /// Whose user.
+    pub(crate) tenant: Arc<str>,
+    /// Which one.
+    pub(crate) user: Arc<User>,
 }
 
 /// What the tables of an owner make of a local-part.
@@ -87,13 +100,19 @@ impl Tenants {
         let mut owners = HashMap::new();
         let mut queues = BTreeMap::from([(Arc::from(OPERATOR), queue_limits(config, &Tenant::default()))]);
         for (name, tenant) in &config.tenants {
-            let wrong =
-                |error: FileError| TenantsError::Aliases { tenant: name.clone(), fault: error.to_string() };
+            let wrong = |key| {
+                move |error: FileError| TenantsError::File {
+                    tenant: name.clone(),
+                    key,
+                    fault: error.to_string(),
+                }
+            };
             let owner = Arc::new(Owner {
                 name: Arc::from(name.as_str()),
                 mailboxes: tenant.mailboxes.clone(),
                 delimiter: tenant.recipient_delimiter,
-                aliases: tenant.aliases.clone().map(aliases::open).transpose().map_err(wrong)?,
+                aliases: tenant.aliases.clone().map(aliases::open).transpose().map_err(wrong("aliases"))?,
+                users: tenant.users.clone().map(users::open).transpose().map_err(wrong("users"))?,
             });
             queues.insert(Arc::clone(&owner.name), queue_limits(config, tenant));
             for domain in &tenant.domains {
@@ -102,7 +121,13 @@ impl Tenants {
         }
         owners.entry(parse(&config.host_name)?).or_insert_with(|| {
             let mailboxes = Mailboxes::Listed(BTreeSet::new());
-            Arc::new(Owner { name: Arc::from(OPERATOR), mailboxes, delimiter: None, aliases: None })
+            Arc::new(Owner {
+                name: Arc::from(OPERATOR),
+                mailboxes,
+                delimiter: None,
+                aliases: None,
+                users: None,
+            })
         });
         Ok(Self { owners, queues })
     }
@@ -132,6 +157,13 @@ impl Tenants {
             Found::Mailbox(_) | Found::Alias(_) => Standing::Mailbox(Arc::clone(&owner.name)),
             Found::Nothing => Standing::Unknown(Arc::clone(&owner.name)),
         }
+    }
+
+    /// Who logs in with this address.
+    pub(crate) fn login(&self, address: &Mailbox) -> Option<Login> {
+        let owner = self.owners.get(address.domain())?;
+        let user = owner.users.as_ref()?.live().of(address).cloned()?;
+        Some(Login { tenant: Arc::clone(&owner.name), user })
     }
 
     /// What an address stands for, if it is another name in the tables of its domain's owner.
@@ -195,11 +227,12 @@ fn queue_limits(config: &Config, tenant: &Tenant) -> QueueLimits {
 
 impl Look for Tenants {
     fn has_files(&self) -> bool {
-        self.owners.values().any(|owner| owner.aliases.is_some())
+        self.owners.values().any(|owner| owner.aliases.is_some() || owner.users.is_some())
     }
 
     fn look(&self) {
         self.owners.values().filter_map(|owner| owner.aliases.as_ref()).for_each(AliasFile::look);
+        self.owners.values().filter_map(|owner| owner.users.as_ref()).for_each(UsersFile::look);
     }
 }
 

@@ -10,9 +10,13 @@ use crate::parameters::{Parameter, Smtputf8, parse_all};
 use crate::path::{ForwardPath, ReversePath};
 use crate::replies;
 use crate::reply::Reply;
+use crate::sasl::Secret;
+use bytes::Bytes;
 
 /// Bytes of a verb; RFC 5321 §2.4 has four letters, extensions up to eight, sinks may like more.
 pub const VERB_BYTES_MAX: usize = 32;
+/// Bytes of the name of a SASL mechanism: RFC 4422 §3.1.
+pub const MECHANISM_BYTES_MAX: usize = 20;
 /// Bytes of a HELO name: those of a domain (RFC 5321 §4.5.3.1.2).
 pub const HELO_NAME_BYTES_MAX: usize = 255;
 
@@ -60,7 +64,14 @@ pub enum Command {
     Quit,
     /// STARTTLS.
     StartTls,
-    /// A verb that belongs to the host, though it does not serve it yet: AUTH, BDAT, LHLO.
+    /// AUTH.
+    Auth {
+        /// In upper case.
+        mechanism: Box<str>,
+        /// In base64, as it came.
+        initial: Option<Secret>,
+    },
+    /// A verb that belongs to the host, though it does not serve it yet: BDAT, LHLO.
     NotServed(&'static str),
     /// A verb that the host does not know, in upper case.
     Unknown(Box<str>),
@@ -97,6 +108,7 @@ impl Command {
             "RSET" => bare(Self::Reset, argument),
             "QUIT" => bare(Self::Quit, argument),
             "STARTTLS" => bare(Self::StartTls, argument),
+            "AUTH" => auth(argument),
             "VRFY" => with_argument(Self::Verify, argument),
             "EXPN" => with_argument(Self::Expand, argument),
             "NOOP" => Ok(Self::Noop),
@@ -131,6 +143,7 @@ impl Command {
             Self::Expand => "EXPN",
             Self::Quit => "QUIT",
             Self::StartTls => "STARTTLS",
+            Self::Auth { .. } => "AUTH",
             Self::NotServed(verb) => verb,
             Self::Unknown(_) => "",
         }
@@ -142,7 +155,7 @@ impl Command {
     pub fn argument<'a>(&self, line: &'a str) -> &'a str {
         let (_, argument) = split(line);
         match self {
-            Self::NotServed("AUTH") => argument.trim_ascii_start().split(' ').next().unwrap_or_default(),
+            Self::Auth { .. } => argument.trim_ascii_start().split(' ').next().unwrap_or_default(),
             _ => argument,
         }
     }
@@ -194,6 +207,20 @@ fn greet(greeting: Greeting, argument: &str) -> Result<Command, Reply> {
     let is_name =
         (1..=HELO_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
     if is_name { Ok(Command::Greet { greeting, name: name.into() }) } else { Err(replies::GREETING_ARGUMENT) }
+}
+
+/// RFC 4954 §4. A mechanism's name is RFC 4422 §3.1's.
+fn auth(argument: &str) -> Result<Command, Reply> {
+    let argument = argument.trim_ascii_start();
+    let (mechanism, initial) =
+        argument.split_once(' ').map_or((argument, None), |(mechanism, initial)| (mechanism, Some(initial)));
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let is_name = (1..=MECHANISM_BYTES_MAX).contains(&mechanism.len()) && mechanism.bytes().all(is_legal);
+    if !is_name {
+        return Err(replies::MECHANISM_ARGUMENT);
+    }
+    let initial = initial.map(|initial| Secret::new(Bytes::copy_from_slice(initial.as_bytes())));
+    Ok(Command::Auth { mechanism: mechanism.to_ascii_uppercase().into(), initial })
 }
 
 fn mail(argument: &str) -> Result<Command, Reply> {
@@ -274,7 +301,9 @@ mod tests {
         check("ehlo client.example", "ehlo client.example");
         check("HELO [192.0.2.1]", "helo [192.0.2.1]");
         check("starttls", "StartTls");
-        check("auth plain", "NotServed(\"AUTH\")");
+        check("auth plain", "Auth { mechanism: \"PLAIN\", initial: None }");
+        check("AUTH PLAIN AHVzZXIAcGVuY2ls", "Auth { mechanism: \"PLAIN\", initial: Some(Secret) }");
+        check("bdat 3", "NotServed(\"BDAT\")");
         check("xfoo bar", "Unknown(\"XFOO\")");
     }
 
@@ -302,6 +331,9 @@ mod tests {
         check(&format!("EHLO {}", "x".repeat(HELO_NAME_BYTES_MAX + 1)), "EHLO: 501");
         check("DATA now", "DATA: 501");
         check("STARTTLS now", "STARTTLS: 501");
+        check("AUTH", "AUTH: 501");
+        check("AUTH PLAIN/1 x", "AUTH: 501");
+        check(&format!("AUTH {}", "X".repeat(MECHANISM_BYTES_MAX + 1)), "AUTH: 501");
         check("RSET x", "RSET: 501");
         check("QUIT x", "QUIT: 501");
         check("VRFY", "VRFY: 501");

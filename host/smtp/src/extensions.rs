@@ -5,6 +5,7 @@
 
 use crate::parameters::{Parameter, is_keyword};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Keywords that sinks may add to one session; our choice, far above any real server.
 pub const OWN_KEYWORDS_MAX: usize = 16;
@@ -21,6 +22,8 @@ pub struct Offers {
     message_bytes_max: u64,
     offered: u16,
     used: u16,
+    /// What stands behind AUTH.
+    mechanisms: Option<Arc<str>>,
     /// None as long as no sink offered anything: an idle session pays a word for it.
     own: Option<Box<Own>>,
 }
@@ -52,6 +55,8 @@ pub enum Extension {
     Smtputf8,
     /// RFC 3207; offered where [`Offers::with`] says so.
     StartTls,
+    /// RFC 4954; offered by [`Offers::with_mechanisms`].
+    Auth,
 }
 
 /// The commands that carry parameters.
@@ -81,13 +86,14 @@ pub enum OfferError {
 }
 
 /// In the order in which they are shown.
-const EXTENSIONS: [Extension; 6] = [
+const EXTENSIONS: [Extension; 7] = [
     Extension::Pipelining,
     Extension::Size,
     Extension::EightBitMime,
     Extension::EnhancedStatusCodes,
     Extension::Smtputf8,
     Extension::StartTls,
+    Extension::Auth,
 ];
 
 /// What every session has, whatever its listener is like.
@@ -108,7 +114,7 @@ impl Offers {
     #[must_use]
     pub fn new(message_bytes_max: u64) -> Self {
         let offered = ALWAYS.iter().fold(0, |all, extension| all | extension.bit());
-        Self { message_bytes_max, offered, used: 0, own: None }
+        Self { message_bytes_max, offered, ..Self::default() }
     }
 
     /// The same, and this.
@@ -116,6 +122,13 @@ impl Offers {
     pub fn with(mut self, extension: Extension) -> Self {
         self.offered |= extension.bit();
         self
+    }
+
+    /// The same, and AUTH with these mechanisms.
+    #[must_use]
+    pub fn with_mechanisms(mut self, mechanisms: Arc<str>) -> Self {
+        self.mechanisms = Some(mechanisms);
+        self.with(Extension::Auth)
     }
 
     /// Nothing: a session that greeted with HELO.
@@ -220,6 +233,7 @@ impl Offers {
             (ParameterVerb::Mail, "SIZE") => Some(Extension::Size),
             (ParameterVerb::Mail, "BODY") => Some(Extension::EightBitMime),
             (ParameterVerb::Mail, "SMTPUTF8") => Some(Extension::Smtputf8),
+            (ParameterVerb::Mail, "AUTH") => Some(Extension::Auth),
             _ => None,
         };
         if let Some(extension) = own {
@@ -247,6 +261,9 @@ impl Offers {
             if extension == Extension::Size {
                 // Writing to a String cannot fail.
                 let _ = write!(out, " {}", self.message_bytes_max);
+            }
+            if let (Extension::Auth, Some(mechanisms)) = (extension, &self.mechanisms) {
+                let _ = write!(out, " {mechanisms}");
             }
         }
         for OwnKeyword { keyword, arguments } in self.own.iter().flat_map(|own| &own.keywords) {
@@ -277,6 +294,7 @@ impl Extension {
             Self::EnhancedStatusCodes => "ENHANCEDSTATUSCODES",
             Self::Smtputf8 => "SMTPUTF8",
             Self::StartTls => "STARTTLS",
+            Self::Auth => "AUTH",
         }
     }
 
@@ -292,6 +310,7 @@ impl Extension {
             Self::EnhancedStatusCodes => 8,
             Self::Smtputf8 => 16,
             Self::StartTls => 32,
+            Self::Auth => 64,
         }
     }
 }

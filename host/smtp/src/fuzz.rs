@@ -4,21 +4,28 @@
 //! to the same, cutting the input anywhere changes no reply and no content, and whatever a peer says, each recipient has one
 //! outcome.
 
+mod auth;
 mod client;
 
+pub use auth::auth;
 pub use client::client;
 
 use crate::address::{Domain, Mailbox};
+use crate::client::Mechanism;
 use crate::command::Command;
 use crate::data::{DataReader, Piece};
-use crate::facts::Facts;
+use crate::facts::{Facts, Identity};
 use crate::gate::{By, Decision, Dialogue, Gate, Input, Refusal, Verdict};
 use crate::interest::Interest;
 use crate::limits::Limits;
 use crate::notice::Notice;
 use crate::replies;
 use crate::reply::{REPLY_LINE_BYTES_MAX, Reply};
-use crate::session::{Action, Admission, BareNewlines, Encryption, RecipientStanding, Session, Settings};
+use crate::sasl::{AuthQuestion, ScramKeys, ScramSalt, Secret};
+use crate::session::{
+    Action, Admission, AuthAnswer, Authentication, BareNewlines, ClearPasswords, Encryption,
+    RecipientStanding, Session, Settings,
+};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 
@@ -178,6 +185,7 @@ impl Transcript {
                     assert!(!wait_max.is_zero());
                     session.encryption_failed("fuzz");
                 }
+                Action::Authenticate(question) => session.answer_authentication(chooser.identity(&question)),
                 Action::BeginContent => {
                     assert!(content.replace(Vec::new()).is_none(), "two contents at once");
                 }
@@ -219,6 +227,9 @@ fn settings(choice: u32) -> Settings {
     let mut settings = Settings::new(Domain::Name("mx.example".into()));
     if choice & 1 == 1 {
         settings.bare_newlines = BareNewlines::Accept;
+    }
+    if choice & 16 == 16 {
+        settings.authentication = Authentication::new(Mechanism::ALL.to_vec(), ClearPasswords::Allowed);
     }
     settings.encryption = match choice >> 1 & 7 {
         0 => Encryption::Required,
@@ -327,8 +338,29 @@ impl Chooser {
     fn admission(&mut self) -> Admission {
         match self.next() % 20 {
             0 => Admission::Full,
+            5 => Admission::NotYours,
             10 => Admission::Unavailable,
             _ => Admission::Room,
+        }
+    }
+
+    /// What answers the question, or not.
+    fn identity(&mut self, question: &AuthQuestion) -> AuthAnswer {
+        let keys = || AuthAnswer::Keys {
+            keys: ScramKeys { stored: [0; 32], server: [0; 32] },
+            salt: ScramSalt { salt: vec![0], iterations: 4_096 },
+            nonce: [0; 18],
+        };
+        let by = By::Host;
+        match (self.next() % 6, question) {
+            (0, _) => AuthAnswer::Refuse { reply: None, by },
+            (1, _) => AuthAnswer::Defer { reply: Some(replies::OK), by },
+            (2, _) | (_, AuthQuestion::Keys { .. }) => keys(),
+            (3, _) => AuthAnswer::Challenge { data: Bytes::from_static(b"more"), state: Secret::default() },
+            (_, question) => {
+                let mechanism = question.mechanism().to_owned();
+                AuthAnswer::Identity(Identity { name: "jo".to_owned(), mechanism })
+            }
         }
     }
 
@@ -346,7 +378,7 @@ impl Chooser {
 mod tests {
     use super::*;
 
-    const PIECES: [&str; 40] = [
+    const PIECES: [&str; 44] = [
         "EHLO c.example\r\n",
         "HELO c.example\r\n",
         "MAIL FROM:<a@b.example>\r\n",
@@ -382,6 +414,10 @@ mod tests {
         "HELP\r\n",
         "XFOO bar\r\n",
         "AUTH PLAIN x\r\n",
+        "AUTH PLAIN AGpvAHg=\r\n",
+        "AUTH LOGIN\r\nam8=\r\neA==\r\n",
+        "AUTH SCRAM-SHA-256 biwsbj1qbyxyPXg=\r\n",
+        "*\r\n",
         "QUIT\r\n",
         "QUIT",
         "RCPT TO:<r2@b.example> NOTIFY=NEVER\r\n",

@@ -14,6 +14,8 @@ pub struct Interest {
     notices: u8,
     commands: Verbs,
     replies: Verbs,
+    /// SASL mechanisms that somebody answers, in upper case.
+    mechanisms: Arc<[Box<str>]>,
 }
 
 /// Which verbs of `on-inbound-command` or `on-reply` are bound.
@@ -32,13 +34,19 @@ impl Interest {
     /// Everything that there is.
     #[must_use]
     pub fn everything() -> Self {
-        Self { gates: u8::MAX, notices: u8::MAX, commands: Verbs::All, replies: Verbs::All }
+        Self {
+            gates: u8::MAX,
+            notices: u8::MAX,
+            commands: Verbs::All,
+            replies: Verbs::All,
+            mechanisms: Arc::default(),
+        }
     }
 
     /// Nothing at all.
     #[must_use]
     pub fn nothing() -> Self {
-        Self { gates: 0, notices: 0, commands: Verbs::None, replies: Verbs::None }
+        Self { gates: 0, notices: 0, commands: Verbs::None, replies: Verbs::None, mechanisms: Arc::default() }
     }
 
     /// The same, and this typed gate is asked. Commands and replies go by their verbs instead.
@@ -74,6 +82,18 @@ impl Interest {
     pub fn with_replies(mut self, verbs: Verbs) -> Self {
         self.replies = verbs;
         self
+    }
+
+    /// The same, and AUTH has these mechanisms too, in upper case: sinks check their passwords or speak them.
+    #[must_use]
+    pub fn with_mechanisms(mut self, mechanisms: impl IntoIterator<Item = Box<str>>) -> Self {
+        self.mechanisms = mechanisms.into_iter().collect();
+        self
+    }
+
+    /// The mechanisms that sinks answer.
+    pub(crate) fn mechanisms(&self) -> &[Box<str>] {
+        &self.mechanisms
     }
 
     /// Whether a typed gate is asked.

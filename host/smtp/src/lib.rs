@@ -22,11 +22,12 @@ pub mod path;
 pub mod replies;
 pub mod reply;
 pub mod route;
+pub mod sasl;
 pub mod session;
 pub mod time;
 
 pub use address::{AddressError, Domain, Mailbox};
-pub use client::Client;
+pub use client::{Client, Mechanism};
 pub use command::{Command, CommandError, is_verb_open_to_sinks};
 pub use data::DataReader;
 pub use envelope::{Envelope, Recipient, RecipientId, RecipientState};
@@ -41,5 +42,9 @@ pub use parameters::{BodyType, DsnReturn, MailParameters, Notify, NotifyWhen, Pa
 pub use path::{ForwardPath, ReversePath};
 pub use reply::{EnhancedStatus, Reply, ReplyError};
 pub use route::{Host, NextHop, QueueName, QueueNameError, ROUTE_HOSTS_MAX, Route, Target, TlsPolicy};
-pub use session::{Action, Admission, BareNewlines, Encryption, Pace, RecipientStanding, Session, Settings};
+pub use sasl::{AuthQuestion, Secret};
+pub use session::{
+    Action, Admission, AuthAnswer, Authentication, BareNewlines, ClearPasswords, Encryption, Pace,
+    RecipientStanding, Session, Settings,
+};
 pub use time::Timestamp;

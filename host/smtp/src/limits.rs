@@ -11,6 +11,10 @@ pub struct Limits {
     /// A command line with its CRLF. RFC 5321 §4.5.3.1.4's 512, and what extensions add to MAIL and RCPT: RFC 1870 26,
     /// RFC 6152 17, RFC 6531 10, RFC 4954 500, RFC 3461 114 + 501, RFC 6710 17; rounded up.
     pub command_line_bytes_max: usize,
+    /// A line of an AUTH exchange with its CRLF: RFC 4954 §4.
+    pub authentication_line_bytes_max: usize,
+    /// Refused AUTH exchanges, the last of which is answered 421; our choice: a person connects again, a machine loses time.
+    pub authentication_failures_max: u32,
     /// What is read and dropped of a longer line before the session is ended; our choice.
     pub command_drain_bytes_max: usize,
     /// Content of one message, announced or received. RFC 5321 §4.5.3.1.7 has 64 KiB as the floor; ours is a common size.
@@ -59,6 +63,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             command_line_bytes_max: 2_048,
+            authentication_line_bytes_max: 12_288,
+            authentication_failures_max: 5,
             command_drain_bytes_max: 64 * 1_024,
             message_bytes_max: 50 * 1_024 * 1_024,
             content_drain_bytes_max: 256 * 1_024 * 1_024,

@@ -27,6 +27,8 @@ pub const CONTENT_ACCEPTED: Reply = reply(250, [0, 0], "Ok");
 pub const START_CONTENT: Reply = Reply::bare(354, "End data with <CR><LF>.<CR><LF>");
 /// QUIT.
 pub const GOODBYE: Reply = reply(221, [0, 0], "Bye");
+/// AUTH is done.
+pub const AUTHENTICATED: Reply = reply(235, [7, 0], "Authenticated");
 /// STARTTLS: the next bytes are the handshake's (RFC 3207 §4).
 pub const READY_FOR_TLS: Reply = reply(220, [0, 0], "Go ahead");
 /// HELP.
@@ -89,6 +91,29 @@ pub const REVERSE_PATH_TWICE: Reply = reply(503, [5, 1], "Sender given already")
 pub const ENCRYPTED_ALREADY: Reply = reply(503, [5, 1], "The session is encrypted already");
 /// RFC 3207 §4: the listener serves nothing in clear.
 pub const ENCRYPTION_FIRST: Reply = reply(530, [7, 0], "Send STARTTLS first");
+/// RFC 4954 §4: not behind a 235.
+pub const AUTHENTICATED_ALREADY: Reply = reply(503, [5, 1], "Authenticated already");
+/// RFC 4954 §4: not between MAIL and the end of its transaction.
+pub const AUTHENTICATION_NOT_NOW: Reply = reply(503, [5, 1], "Not within a transaction");
+/// RFC 6409 §4.3: a listener for users.
+pub const AUTHENTICATION_FIRST: Reply = reply(530, [7, 0], "Authentication required");
+/// The same words for whoever does not exist and whoever mistyped.
+pub const AUTHENTICATION_REFUSED: Reply = reply(535, [7, 8], "Authentication failed");
+/// Whether the password is right was not looked at.
+pub const AUTHENTICATION_DEFERRED: Reply =
+    reply(454, [7, 0], "Authentication is not possible now, try again later");
+/// RFC 4954 §4: `*`.
+pub const AUTHENTICATION_CANCELLED: Reply = reply(501, [7, 0], "Authentication cancelled");
+/// Not base64, or nothing that the mechanism has.
+pub const AUTHENTICATION_MALFORMED: Reply = reply(501, [5, 2], "Not a message of this mechanism");
+/// RFC 4954 §4.
+pub const MECHANISM_UNKNOWN: Reply = reply(504, [5, 4], "Mechanism unknown");
+/// RFC 4954 §6: a password would be read by others.
+pub const ENCRYPTION_NEEDED: Reply = reply(538, [7, 11], "Encryption required for authentication");
+/// AUTH.
+pub const MECHANISM_ARGUMENT: Reply = reply(501, [5, 4], "Syntax: AUTH mechanism [initial response]");
+/// The reverse-path is no address of the user (RFC 6409 §6.1).
+pub const REVERSE_PATH_NOT_YOURS: Reply = reply(553, [7, 1], "Not your address");
 /// RFC 5321 §3.3: DATA before any RCPT.
 pub const RECIPIENT_FIRST: Reply = reply(503, [5, 1], "Send RCPT first");
 /// RFC 5321 §3.3: DATA when every RCPT was refused.

@@ -9,6 +9,7 @@ mod dev;
 mod run;
 mod sink;
 pub(crate) mod spool;
+mod user;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -49,6 +50,11 @@ enum Command {
     },
     /// Build sinks, serve them on loopback, and show what they do to a message; again on each save.
     Dev(dev::Arguments),
+    /// Say who may log in.
+    User {
+        #[command(subcommand)]
+        command: user::UserCommand,
+    },
     /// Look at sinks.
     Sink {
         #[command(subcommand)]
@@ -93,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Dev(arguments) => dev::run(arguments),
         Command::Sink { command: SinkCommand::Inspect { file } } => sink::inspect(&file),
         Command::Spool { command } => spool::run(command),
+        Command::User { command } => user::run(&command),
         Command::Config { command: ConfigCommand::Sample } => config::sample(),
     };
     match done {

@@ -79,7 +79,13 @@ pub fn file(path: &Path) -> Result<Config, Faults> {
     ]
     .into_iter()
     .flatten()
-    .chain(config.tenants.values_mut().filter_map(|tenant| tenant.aliases.as_mut()))
+    .chain(
+        config
+            .tenants
+            .values_mut()
+            .flat_map(|tenant| [tenant.aliases.as_mut(), tenant.users.as_mut()])
+            .flatten(),
+    )
     .chain(config.listeners.values_mut().filter_map(|listener| listener.client_ca_file.as_mut()))
     .chain(config.certificates.values_mut().flat_map(|pair| [&mut pair.chain, &mut pair.key]))
     .chain(config.outbound.ca_file.as_mut())

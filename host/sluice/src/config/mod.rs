@@ -8,10 +8,10 @@ pub mod judge;
 pub mod load;
 mod mailboxes;
 pub mod sample;
+mod way_in;
 mod way_out;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize};
 use ::spool::Schedule;
 pub use mailboxes::{ALWAYS, Delimiter, Mailboxes};
 use sample::{Shape, Shaped, settings};
+pub use way_in::{
+    BareNewlines, Certificate, ClientCertificates, Listener, ListenerAuthentication, ListenerTls, Protocol,
+};
 pub use way_out::{Dns, Outbound, Relay, Route, RouteProtocol, RouteTls, SourcePools, Targets};
 
 settings! {
@@ -64,38 +67,6 @@ settings! {
 }
 
 settings! {
-    /// A place where clients connect.
-    pub struct Listener {
-        /// Address and port; port 0 takes any that is free.
-        pub address: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 25)),
-        /// What is spoken here; `smtp` is the only one so far.
-        pub protocol: Protocol = Protocol::Smtp,
-        /// `offered`: STARTTLS, once there is a certificate. `required`: nothing else before it; not for port 25, which anybody must
-        /// reach (RFC 3207 §4). `implicit`: from the first byte, as on port 465. `off`: never.
-        pub tls: ListenerTls = ListenerTls::Offered,
-        /// `ignored`, or `asked`: sinks see the certificate that a client has, and whether a CA of `client_ca_file` signed it. None is
-        /// needed to come in.
-        pub client_certificates: ClientCertificates = ClientCertificates::Ignored,
-        /// The CAs of clients, in PEM; read at the start.
-        pub client_ca_file: Option<PathBuf> = None,
-        /// Whose listener this is: the tenant's sinks are asked from the first moment. Absent: known at the first recipient.
-        pub tenant: Option<String> = None,
-        /// What becomes of a message with a CR or LF that stands alone: `reject`, or `accept` as it came. Neither ends a message.
-        pub bare_newlines: BareNewlines = BareNewlines::Reject,
-    }
-}
-
-settings! {
-    /// A certificate and its key; both files are read again when they change.
-    pub struct Certificate {
-        /// The certificate and those that lead to its CA, in PEM.
-        pub chain: PathBuf = PathBuf::from("/etc/sluice/chain.pem"),
-        /// Its private key, in PEM; nobody else should be able to read it.
-        pub key: PathBuf = PathBuf::from("/etc/sluice/key.pem"),
-    }
-}
-
-settings! {
     /// The owner of domains.
     pub struct Tenant {
         /// The domains whose mail is delivered here.
@@ -111,6 +82,9 @@ settings! {
         /// A file of other names: lines `name: target, target`; the name `@` stands for all that nothing else takes. It is read
         /// again when it changes.
         pub aliases: Option<PathBuf> = None,
+        /// A file of those who may log in, with addresses in the domains of this tenant; `sluice user` writes it, and it is read again
+        /// when it changes.
+        pub users: Option<PathBuf> = None,
         /// What parts a mailbox from a word of its user's, as `+` in `ann+news`: both go to `ann`. One of `+ - = . _ #`; absent:
         /// nothing does.
         pub recipient_delimiter: Option<Delimiter> = None,
@@ -146,6 +120,13 @@ settings! {
         pub command_wait_seconds: u32 = 300,
         /// Longest wait for the next piece of a message, in seconds (RFC 5321 §4.5.3.2.5: 3 minutes).
         pub data_wait_seconds: u32 = 180,
+        /// Passwords that are checked at one time; each takes a core for some milliseconds, and 19 MiB.
+        pub password_checks_concurrent_max: u32 = 4,
+        /// Wrong passwords of one network (an IPv4 address, an IPv6 /64) that are answered; one more each minute. 10: a person who
+        /// mistypes, not a machine.
+        pub guesses_per_network_max: u32 = 10,
+        /// Wrong passwords for one user that are answered, from networks that the user never came from; one more each minute.
+        pub guesses_per_user_max: u32 = 30,
         /// Longest wait for a TLS handshake in all, in seconds. Ours takes milliseconds, the client's network the rest.
         pub tls_handshake_seconds: u32 = 30,
         /// Received fields that a message may carry; more means that it goes in circles (RFC 5321 §6.3: at least 100).
@@ -241,48 +222,6 @@ settings! {
     }
 }
 
-/// What is spoken on a listener.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// RFC 5321.
-    Smtp,
-}
-
-/// When the sessions of a listener are encrypted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ListenerTls {
-    /// Never.
-    Off,
-    /// When the client sends STARTTLS.
-    Offered,
-    /// Before anything else is served.
-    Required,
-    /// From the first byte.
-    Implicit,
-}
-
-/// Whether clients are asked for a certificate.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClientCertificates {
-    /// They are not.
-    Ignored,
-    /// They are, and may have none.
-    Asked,
-}
-
-/// What becomes of a CR or LF that stands alone in a message (RFC 5321 §2.3.8).
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BareNewlines {
-    /// 554 to the dot.
-    Reject,
-    /// Kept as it came.
-    Accept,
-}
-
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -307,30 +246,6 @@ pub enum LogLevel {
     Debug,
     /// And each command.
     Trace,
-}
-
-impl Shaped for Protocol {
-    fn shape() -> Shape {
-        Shape::Value
-    }
-}
-
-impl Shaped for ListenerTls {
-    fn shape() -> Shape {
-        Shape::Value
-    }
-}
-
-impl Shaped for ClientCertificates {
-    fn shape() -> Shape {
-        Shape::Value
-    }
-}
-
-impl Shaped for BareNewlines {
-    fn shape() -> Shape {
-        Shape::Value
-    }
 }
 
 impl Shaped for LogFormat {

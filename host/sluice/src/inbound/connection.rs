@@ -116,6 +116,11 @@ impl Connection {
                 }
                 Action::Admit { announced } => self.admit(announced),
                 Action::Encrypt { wait_max } => Box::pin(self.encrypt(wait_max)).await?,
+                Action::Authenticate(question) => {
+                    let answer =
+                        Box::pin(self.gates.authenticate(&self.inbound, &self.session, question)).await;
+                    self.session.answer_authentication(answer);
+                }
                 Action::BeginContent => {
                     self.flush().await?;
                     self.content = Some(Box::new(Arriving::new(&self.inbound)));
@@ -239,7 +244,7 @@ impl Connection {
         let decision = match self.content.take() {
             // The content is whole: it becomes the draft that sinks read and edit.
             Some(arriving) if matches!(gate, smtp::Gate::EndOfData) => {
-                match arriving.finish(&self.inbound).await {
+                match arriving.finish(&self.inbound, self.session.facts().protocol).await {
                     Ok(arrived) => self.gates.end_of_data(&self.inbound, &mut self.session, arrived).await,
                     Err(reply) => refused(reply),
                 }
@@ -286,7 +291,12 @@ impl Connection {
 
     fn admit(&mut self, announced: Option<u64>) {
         let session_id = self.session.facts().session_id.as_str();
-        self.session.admit(admission::mail(&self.inbound, session_id, announced));
+        let admission = if self.gates.may_send_as(&self.inbound, &self.session) {
+            admission::mail(&self.inbound, session_id, announced)
+        } else {
+            smtp::Admission::NotYours
+        };
+        self.session.admit(admission);
         // A transaction keeps the sinks that it began with.
         self.gates.begin_transaction(&self.inbound);
         self.session.set_interest(self.gates.interest(&self.inbound));

@@ -4,11 +4,13 @@
 //! answered. A whole content whose header section shows that it goes in circles is refused here, before a sink sees it.
 
 use bytes::Bytes;
+use message::submission::{self, Submitted};
 use message::{Content, Draft};
-use smtp::{Reply, replies};
+use smtp::{Protocol, Reply, replies};
 use spool::{Body, BodyError, BodyWriter};
 
 use super::Inbound;
+use crate::clock;
 
 /// A content that is not whole yet.
 pub(super) struct Arriving {
@@ -38,7 +40,7 @@ impl Arriving {
     }
 
     /// The whole content, or the reply that it is refused with.
-    pub(super) async fn finish(self, inbound: &Inbound) -> Result<Arrived, Reply> {
+    pub(super) async fn finish(self, inbound: &Inbound, protocol: Protocol) -> Result<Arrived, Reply> {
         let finished = match self.failed {
             Some(error) => Err(error),
             None => self.writer.finish().await,
@@ -54,13 +56,26 @@ impl Arriving {
         if goes_in_circles(&content, inbound.received_fields_max) {
             return Err(replies::MESSAGE_LOOP);
         }
-        let mut draft = Draft::new(content).with_authority(&inbound.host_name);
+        let mut draft = Draft::new(content.clone()).with_authority(&inbound.host_name);
         let forged = draft.remove_forged_results();
         if forged > 0 {
             tracing::info!(forged, "Authentication-Results under our name were taken away (RFC 8601 §5)");
         }
+        if protocol == Protocol::Submission {
+            complete(&mut draft, &content, inbound)?;
+        }
         Ok(Arrived { body, draft })
     }
+}
+
+/// A message whose header section can't be read is refused: nobody knows whom its Bcc names.
+fn complete(draft: &mut Draft, content: &Content, inbound: &Inbound) -> Result<(), Reply> {
+    let id = clock::fresh_id().to_string();
+    let submitted = Submitted { at: clock::now().0, id: &id, host_name: &inbound.host_name };
+    submission::complete(draft, content, submitted).map_err(|error| {
+        tracing::info!(%error, "a user's message can't be completed");
+        replies::MESSAGE_REJECTED
+    })
 }
 
 /// RFC 5321 §6.3: counting Received fields finds a loop that no host sees alone.

@@ -8,25 +8,30 @@ use std::sync::Arc;
 use sinks::verdict::Merge;
 use sinks::{Asked, EventKind, RecipientAsked, Resolver, Sinks, Snapshot, Split, Subject, Tiers, Verdict};
 use smtp::{
-    Decision, Gate, Interest, MailParameters, Mailbox, Notice, Recipient, RecipientStanding, Reply, Session,
-    replies,
+    AuthAnswer, AuthQuestion, Decision, Gate, Interest, MailParameters, Mailbox, Notice, Recipient,
+    RecipientStanding, Reply, ReversePath, Session, replies,
 };
 
 use super::Inbound;
 use super::accept;
 use super::admission;
 use super::content::{Arrived, Arriving};
+use super::login;
 use super::moment::{self, Scope, Sight, Transaction};
 use super::rounds::{self, About};
 use crate::observer::Observation;
-use crate::tenants::{OPERATOR, Standing};
+use crate::tenants::{Login, OPERATOR, Standing};
 
 /// What one session knows of its sinks.
 pub(super) struct Gates {
     snapshot: Arc<Snapshot>,
     resolver: Resolver,
-    /// The listener's tenant: it sees all recipients of its own sessions.
+    /// The listener's tenant, else that of who logged in: it sees all recipients of its own sessions.
     sender: Option<Arc<str>>,
+    /// The listener's tenant.
+    listener: Option<Arc<str>>,
+    /// Who logged in.
+    login: Option<Login>,
     /// The owner of the recipient that the last RCPT named.
     current: Option<Arc<str>>,
     /// Recipients of the envelope whose owners the resolver knows.
@@ -46,7 +51,9 @@ impl Gates {
         Self {
             snapshot: inbound.sinks.registry(),
             resolver: Resolver::new(sender.clone(), Split::WhenNeeded),
+            listener: sender.clone(),
             sender,
+            login: None,
             current: None,
             owners_known: 0,
             met: Vec::new(),
@@ -73,6 +80,9 @@ impl Gates {
     pub(super) fn forget_clear(&mut self) {
         self.end_transaction();
         self.session_variables = self.variables_at_banner.clone();
+        self.login = None;
+        self.sender.clone_from(&self.listener);
+        self.resolver.identity_forgotten(self.listener.clone());
     }
 
     fn end_transaction(&mut self) {
@@ -98,7 +108,9 @@ impl Gates {
     ) -> RecipientStanding {
         self.learn_owners(inbound, session);
         let (owner, answer) = match inbound.tenants.standing(mailbox) {
-            Standing::Foreign if may_relay(inbound, session) => (None, RecipientStanding::Accepted),
+            Standing::Foreign if self.login.is_some() || may_relay(inbound, session) => {
+                (None, RecipientStanding::Accepted)
+            }
             Standing::Foreign => {
                 self.current = None;
                 return RecipientStanding::Foreign;
@@ -178,6 +190,32 @@ impl Gates {
         decision
     }
 
+    /// Who is it that logs in?
+    pub(super) async fn authenticate(
+        &mut self,
+        inbound: &Inbound,
+        session: &Session,
+        question: AuthQuestion,
+    ) -> AuthAnswer {
+        let answer = login::ask(inbound, (session, self.listener.as_ref()), question).await;
+        if let login::Answer::Identity { login, .. } = &answer {
+            self.resolver.authenticated(Some(Arc::clone(&login.tenant)));
+            self.sender.get_or_insert_with(|| Arc::clone(&login.tenant));
+            self.login = Some(login.clone());
+        }
+        answer.into()
+    }
+
+    /// Whether the reverse-path may be who logged in; whoever did not has no address to be held to.
+    pub(super) fn may_send_as(&self, inbound: &Inbound, session: &Session) -> bool {
+        match (&self.login, &session.envelope().reverse_path) {
+            (Some(login), ReversePath::Mailbox(address)) => {
+                login.user.may_send_from(address, &inbound.tenants.folder(address))
+            }
+            (Some(_), ReversePath::Null) | (None, _) => true,
+        }
+    }
+
     /// Whether a notice would reach anybody: else the reply before it need not be written yet.
     pub(super) fn wants_notice(&self, kind: EventKind) -> bool {
         Sinks::wants(&self.snapshot, kind, None)
@@ -210,7 +248,7 @@ impl Gates {
     ) -> Reply {
         let transaction = self.transaction.get_or_insert_default();
         let arrived = match content {
-            Some(arriving) => match arriving.finish(inbound).await {
+            Some(arriving) => match arriving.finish(inbound, session.facts().protocol).await {
                 Ok(arrived) => arrived,
                 Err(refusal) => return refusal,
             },

@@ -8,9 +8,12 @@ mod connection;
 pub mod connections;
 mod content;
 mod gates;
+mod guesses;
 mod interests;
 pub(crate) mod listener;
+mod login;
 mod moment;
+pub(crate) mod passwords;
 mod patience;
 pub mod resources;
 mod rounds;
@@ -32,6 +35,7 @@ use crate::telemetry::counters::Counters;
 use crate::tenants::Tenants;
 use connections::Connections;
 pub(crate) use interests::Interests;
+use passwords::Passwords;
 use resources::Resources;
 
 /// What every session shares.
@@ -40,6 +44,7 @@ pub(crate) struct Inbound {
     pub(crate) host_domain: Domain,
     pub(crate) received_fields_max: usize,
     pub(crate) tenants: Arc<Tenants>,
+    pub(crate) passwords: Passwords,
     /// Whose clients may send to domains that nobody here owns.
     pub(crate) relay_networks: Vec<Network>,
     pub(crate) sinks: Sinks,

@@ -31,6 +31,12 @@ pub struct Counters {
     pub sessions: Counter,
     /// Clients that were turned away because a connection limit was reached.
     pub connections_refused: Counter,
+    /// AUTH exchanges that ended with an identity.
+    pub logins: Counter,
+    /// AUTH exchanges that ended without.
+    pub logins_refused: Counter,
+    /// AUTH exchanges in which nobody looked at the password.
+    pub logins_deferred: Counter,
     /// Transactions that were answered 250 after their sync.
     pub accepted: Counter,
     /// Bytes of content in them.

@@ -63,6 +63,7 @@ pub use outcome::{Cause, Ending, Fate, MessageFlaw, Next, Outcome, RecipientOutc
 pub use peer::{Keyword, Peer};
 pub use reader::ReplyFlaw;
 pub use sasl::{Credentials, Mechanism, Nonce, SaslError};
+pub(crate) use scram::sign as scram_sign;
 pub use scram::{ITERATIONS_MAX, ITERATIONS_MIN, ScramError};
 pub use settings::{BareNewlines, ClearPasswords, Limits, Protocol, Settings, TlsPolicy};
 

@@ -103,7 +103,8 @@ impl Debug for Credentials {
 }
 
 impl Mechanism {
-    pub(crate) const ALL: [Self; 3] = [Self::ScramSha256, Self::Plain, Self::Login];
+    /// All that we speak, the best first.
+    pub const ALL: [Self; 3] = [Self::ScramSha256, Self::Plain, Self::Login];
 
     /// IANA's name.
     #[must_use]

@@ -111,8 +111,9 @@ impl Scram {
     }
 }
 
+/// HMAC-SHA-256.
 #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104 §2)")]
-fn sign(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
+pub(crate) fn sign(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of 32 bytes fits");
     mac.update(text);
     mac.finalize().into_bytes().into()

@@ -4,6 +4,7 @@ use crate::address::Mailbox;
 use crate::gate::Gate;
 use crate::notice::Notice;
 use crate::reply::Reply;
+use crate::sasl::AuthQuestion;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub enum Action {
         /// How long the handshake may take in all.
         wait_max: Duration,
     },
+    /// Find out for an AUTH exchange, then [`crate::Session::answer_authentication`].
+    Authenticate(AuthQuestion),
     /// 354 is in the output: open what the content goes into.
     BeginContent,
     /// Content with its dots unstuffed, bytes exactly as to be stored.
@@ -78,7 +81,7 @@ pub enum RecipientStanding {
     QueueFull,
 }
 
-/// Whether there is room for a message; answers [`Action::Admit`].
+/// Whether this message may come, and there is room for it; answers [`Action::Admit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// There is.
@@ -87,4 +90,6 @@ pub enum Admission {
     Full,
     /// Nothing can be made durable until an operator looks: 451 4.3.0.
     Unavailable,
+    /// The reverse-path is not one that this user may use: 553 5.7.1.
+    NotYours,
 }

@@ -115,7 +115,9 @@ impl Session {
 
     /// Sends now, or asks first.
     pub(crate) fn send_or_ask(&mut self, outgoing: Outgoing) {
-        if self.interest.wants_reply(&outgoing.verb) {
+        // What a SASL mechanism says to its client is for no sink to see or change.
+        let is_challenge = outgoing.verb == "AUTH" && outgoing.reply.is_intermediate();
+        if !is_challenge && self.interest.wants_reply(&outgoing.verb) {
             self.tasks.push_front(Task::Ask(Question::Reply(Box::new(outgoing))));
         } else {
             self.deliver(outgoing);
@@ -187,11 +189,12 @@ impl Session {
     }
 }
 
-/// Another text, status, or code of the same class. A 3xx, a 421 and the 220 of the banner and to STARTTLS mean something to both state machines, and so does what
-/// EHLO lists.
+/// Another text, status, or code of the same class. A 3xx, a 421, and the yes to a connection, STARTTLS and AUTH mean something
+/// to both state machines, and so does what EHLO lists.
 fn may_replace(outgoing: &Outgoing, reply: &Reply) -> bool {
     let (old, new) = (outgoing.reply.code(), reply.code());
-    let is_awaited = matches!(&*outgoing.verb, "CONNECT" | "STARTTLS") && outgoing.reply.is_positive();
+    let is_awaited =
+        matches!(&*outgoing.verb, "CONNECT" | "STARTTLS" | "AUTH") && outgoing.reply.is_positive();
     let is_fixed = outgoing.reply.is_intermediate() || old == 421 || new == 421 || is_awaited;
     let is_list = outgoing.verb == "EHLO" && outgoing.reply.is_positive();
     old / 100 == new / 100 && !is_list && (!is_fixed || old == new)

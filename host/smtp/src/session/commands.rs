@@ -8,6 +8,7 @@ use super::input::{LineFlaw, LineLimits, Taken};
 use super::{Action, Phase, Question, Session, Task};
 use crate::command::Command;
 use crate::extensions::Extension;
+use crate::facts::Protocol;
 use crate::notice::{DisconnectCause, TransactionOutcome, Violation};
 use crate::replies;
 use crate::reply::Reply;
@@ -67,6 +68,7 @@ impl Session {
             Command::Verify => self.send("VRFY", replies::VERIFY_BY_SENDING),
             Command::Expand => self.send("EXPN", replies::COMMAND_NOT_SERVED),
             Command::StartTls => self.start_tls(),
+            Command::Auth { mechanism, initial } => self.authenticate(mechanism, initial.as_ref()),
             Command::Quit => {
                 self.send("QUIT", replies::GOODBYE);
                 self.tasks.push_back(Task::Finish(DisconnectCause::ClientQuit));
@@ -127,11 +129,20 @@ impl Session {
         match (command, &self.transaction) {
             (Command::StartTls, _) if self.facts.tls.is_some() => Some(replies::ENCRYPTED_ALREADY),
             (Command::StartTls, _) if !self.is_tls_offered() => None,
-            (Command::Mail { .. } | Command::Rcpt { .. } | Command::Data | Command::StartTls, _)
-                if self.facts.greeting.is_none() =>
-            {
-                Some(replies::GREETING_FIRST)
+            (Command::Auth { .. }, _) if !self.has_mechanisms() => None,
+            (Command::Auth { .. }, _) if self.facts.authenticated.is_some() => {
+                Some(replies::AUTHENTICATED_ALREADY)
             }
+            (Command::Auth { .. }, Some(_)) => Some(replies::AUTHENTICATION_NOT_NOW),
+            (
+                Command::Mail { .. }
+                | Command::Rcpt { .. }
+                | Command::Data
+                | Command::StartTls
+                | Command::Auth { .. },
+                _,
+            ) if self.facts.greeting.is_none() => Some(replies::GREETING_FIRST),
+            (Command::Mail { .. }, _) if self.needs_identity() => Some(replies::AUTHENTICATION_FIRST),
             (Command::Mail { .. }, Some(_)) => Some(replies::REVERSE_PATH_TWICE),
             (Command::Mail { .. }, None) if self.facts.messages >= limits.messages_max => {
                 Some(replies::MESSAGES_TOO_MANY)
@@ -153,6 +164,11 @@ impl Session {
         }
     }
 
+    /// RFC 6409 §4.3.
+    fn needs_identity(&self) -> bool {
+        self.settings.protocol == Protocol::Submission && self.facts.authenticated.is_none()
+    }
+
     fn refuse_sequence(&mut self, command: &Command, reply: Reply) {
         match reply.code() {
             503 => self.violate(Violation::BadSequence, command.verb()),
@@ -162,14 +178,17 @@ impl Session {
         self.send(label(command), reply);
     }
 
-    /// RFC 2920 §3.1: without the extension a client waits for every reply, and with it for those to a greeting, to DATA and to
+    /// RFC 2920 §3.1: without the extension a client waits for every reply, and with it for those to a greeting, to DATA, AUTH and
     /// STARTTLS.
     /// It is told once; the bytes are read as they stand, since a reader that guesses is what smuggling needs.
     fn note_pipelining(&mut self, command: &Command) {
         if self.input.is_empty() {
             return;
         }
-        let is_last_of_group = matches!(command, Command::Greet { .. } | Command::Data | Command::StartTls);
+        let is_last_of_group = matches!(
+            command,
+            Command::Greet { .. } | Command::Data | Command::StartTls | Command::Auth { .. }
+        );
         if self.offers.has(Extension::Pipelining) && !is_last_of_group {
             self.offers.mark_used(Extension::Pipelining);
         } else if !self.pipelining_noted {

@@ -121,7 +121,11 @@ impl Session {
     /// What EHLO lists at this point of the session.
     fn offers_now(&self) -> Offers {
         let offers = Offers::new(self.settings.limits.message_bytes_max);
-        if self.is_tls_offered() { offers.with(Extension::StartTls) } else { offers }
+        let offers = if self.is_tls_offered() { offers.with(Extension::StartTls) } else { offers };
+        match self.mechanisms_offered() {
+            Some(mechanisms) => offers.with_mechanisms(mechanisms),
+            None => offers,
+        }
     }
 
     pub(crate) fn send_banner(&mut self, text: &str) {

@@ -7,6 +7,7 @@
 
 mod action;
 mod answer;
+mod authentication;
 mod commands;
 mod content;
 mod dialogue;
@@ -21,11 +22,12 @@ mod transaction;
 use crate::envelope::{Envelope, Recipient};
 use crate::extensions::Offers;
 use crate::facts::Facts;
-use crate::gate::{Decision, Heeded};
+use crate::gate::{By, Decision, Heeded};
 use crate::interest::Interest;
 use crate::notice::{DisconnectCause, Notice, NoticeKind, Totals};
 use crate::replies;
 use crate::reply::Reply;
+use crate::sasl::Exchange;
 use bytes::{Bytes, BytesMut};
 use content::Content;
 use dialogue::Turn;
@@ -38,7 +40,8 @@ use std::time::Duration;
 use transaction::Transaction;
 
 pub use action::{Action, Admission, Pace, RecipientStanding};
-pub use settings::{BareNewlines, Encryption, Settings};
+pub use authentication::AuthAnswer;
+pub use settings::{Authentication, BareNewlines, ClearPasswords, Encryption, Settings};
 
 /// One dialogue, from connect to close.
 #[derive(Debug)]
@@ -62,6 +65,7 @@ pub struct Session {
     pipelining_noted: bool,
     idle_commands: u32,
     unknown_commands: u32,
+    authentication_failures: u32,
     totals: Totals,
     /// Why there will be no more input.
     ending: Option<DisconnectCause>,
@@ -77,6 +81,7 @@ enum Phase {
     /// yet answers its next command.
     Refused(Option<Box<Owed>>),
     Dialogue(Box<Turn>),
+    Authentication(Box<Exchange>),
     Content(Box<Content>),
     Over,
 }
@@ -102,6 +107,7 @@ impl Session {
             pipelining_noted: false,
             idle_commands: 0,
             unknown_commands: 0,
+            authentication_failures: 0,
             totals: Totals::default(),
             ending: None,
         }
@@ -287,6 +293,7 @@ impl Session {
                 return self.next_command();
             }
             Phase::Dialogue(turn) => return self.next_turn(turn),
+            Phase::Authentication(exchange) => return self.next_response(exchange),
             Phase::Content(content) => return self.next_content(content),
             Phase::Over => {
                 self.phase = Phase::Over;
@@ -333,6 +340,9 @@ impl Session {
             None => {}
             Some(Question::Resolve(_)) => self.judge_recipient(RecipientStanding::Undecided),
             Some(Question::Encrypt { .. }) => self.encryption_failed(""),
+            Some(Question::Authenticate(_)) => {
+                self.answer_authentication(AuthAnswer::Defer { reply: None, by: By::Host });
+            }
             Some(Question::Admit { .. }) => self.admit(Admission::Full),
             Some(Question::Complete(_)) => {
                 self.question = None;

@@ -2,6 +2,7 @@
 
 use super::action::Action;
 use super::answer::Outgoing;
+use super::authentication::AuthWork;
 use super::dialogue::CommandWork;
 use super::greeting::GreetingWork;
 use super::recipient::RecipientWork;
@@ -34,6 +35,7 @@ pub(super) enum Question {
     /// With the text of the banner, where that is still owed.
     TlsEstablished(Option<Box<str>>),
     Helo(Box<GreetingWork>),
+    Authenticate(Box<AuthWork>),
     Command(Box<CommandWork>),
     Admit {
         announced: Option<u64>,
@@ -58,6 +60,7 @@ impl Question {
             Self::Helo(work) => {
                 Action::Ask(Gate::Helo { greeting: work.greeting, name: work.name.clone().into() })
             }
+            Self::Authenticate(work) => Action::Authenticate(work.question.clone()),
             Self::Command(work) => Action::Ask(work.gate()),
             Self::Admit { announced } => Action::Admit { announced: *announced },
             Self::MailFrom => Action::Ask(Gate::MailFrom),

@@ -1,6 +1,7 @@
 //! What the operator sets for the sessions of a listener.
 
 use crate::address::Domain;
+use crate::client::Mechanism;
 use crate::facts::Protocol;
 use crate::limits::Limits;
 
@@ -17,6 +18,46 @@ pub struct Settings {
     pub bare_newlines: BareNewlines,
     /// When its sessions are encrypted.
     pub encryption: Encryption,
+    /// How clients may prove who they are.
+    pub authentication: Authentication,
+}
+
+/// How clients may prove who they are; the default is that they can't.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Authentication {
+    mechanisms: Vec<Mechanism>,
+    /// None where no client can.
+    in_clear: Option<ClearPasswords>,
+}
+
+/// Whether anybody proves who they are without encryption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClearPasswords {
+    /// Nobody does.
+    #[default]
+    Refused,
+    /// The network is trusted.
+    Allowed,
+}
+
+impl Authentication {
+    /// By these, in this order, and by those that sinks have.
+    #[must_use]
+    pub fn new(mechanisms: Vec<Mechanism>, in_clear: ClearPasswords) -> Self {
+        Self { mechanisms, in_clear: Some(in_clear) }
+    }
+
+    pub(crate) fn mechanisms(&self) -> &[Mechanism] {
+        &self.mechanisms
+    }
+
+    pub(crate) fn is_possible(&self) -> bool {
+        self.in_clear.is_some()
+    }
+
+    pub(crate) fn is_in_clear(&self) -> bool {
+        self.in_clear == Some(ClearPasswords::Allowed)
+    }
 }
 
 /// When a session is encrypted.
@@ -54,6 +95,7 @@ impl Settings {
             limits: Limits::default(),
             bare_newlines: BareNewlines::default(),
             encryption: Encryption::default(),
+            authentication: Authentication::default(),
         }
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Each is held whole, cut at every byte, and byte by byte; replies and contents have to be the same.
 
-use super::{Action, Admission, BareNewlines, Encryption, Pace, RecipientStanding, Session, Settings};
+use super::{
+    Action, Admission, AuthAnswer, BareNewlines, Encryption, Pace, RecipientStanding, Session, Settings,
+};
 use crate::address::{Domain, Mailbox};
 use crate::facts::{Facts, TlsFacts};
 use crate::gate::{By, Decision, Dialogue, Gate, Heeded, Input, Refusal, Verdict};
@@ -11,6 +13,7 @@ use crate::limits::Limits;
 use crate::notice::{Notice, NoticeKind};
 use crate::parameters::Parameter;
 use crate::reply::{EnhancedStatus, Reply};
+use crate::sasl::AuthQuestion;
 use crate::{Offers, ParameterVerb, replies};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -27,6 +30,7 @@ struct Scene {
     greeting: Option<String>,
     stored: Reply,
     handshake: Result<(), &'static str>,
+    identity: fn(&AuthQuestion) -> AuthAnswer,
 }
 
 impl Default for Scene {
@@ -41,6 +45,7 @@ impl Default for Scene {
             greeting: None,
             stored: Reply::new(250, EnhancedStatus::new(2, 0, 0), "Ok, 01J"),
             handshake: Ok(()),
+            identity: |_| AuthAnswer::Defer { reply: None, by: By::Host },
         }
     }
 }
@@ -115,6 +120,10 @@ fn run<'a>(scene: &Scene, chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
                     Ok(()) => session.encrypted(tls()),
                     Err(detail) => session.encryption_failed(detail),
                 }
+            }
+            Action::Authenticate(question) => {
+                seen.trace.push(format!("{question:?}"));
+                session.answer_authentication((scene.identity)(&question));
             }
             Action::BeginContent => content.clear(),
             Action::Content(bytes) => content.push_str(std::str::from_utf8(&bytes).unwrap()),
@@ -220,6 +229,7 @@ fn refuse(verdict: fn(Refusal) -> Verdict, code: u16) -> Verdict {
 const BEGIN: &str = "HELO c.example|MAIL FROM:<a@c.example>|RCPT TO:<r@b.example>|";
 const BEGUN: &str = "220|250 mx|250 2.1.0|250 2.1.5";
 
+mod authentication;
 mod encryption;
 mod limits;
 mod order;

@@ -65,6 +65,10 @@ impl Session {
                 self.clear_transaction();
                 self.send("MAIL", replies::STORAGE_LOW);
             }
+            Admission::NotYours => {
+                self.clear_transaction();
+                self.send("MAIL", replies::REVERSE_PATH_NOT_YOURS);
+            }
             Admission::Unavailable => {
                 self.clear_transaction();
                 self.send("MAIL", replies::STORAGE_UNAVAILABLE);
