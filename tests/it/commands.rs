@@ -91,6 +91,19 @@ fn a_configuration_that_names_nobody_is_answered_with_what_to_write() -> Result<
 }
 
 #[test]
+fn check_refuses_a_sink_that_wants_passwords_without_the_grant() -> Result<()> {
+    let site = Site::lay(&Scene::with_sink("script on-authenticate=continue")?)?;
+    let output = check(&site)?;
+    let told =
+        "on-authenticate is shown passwords, which the operator has not granted: grants = [\"credentials\"]";
+    ensure!(!output.status.success() && said(&output).contains(told), "{}", said(&output));
+    site.install(&Installed::parse("script grants=credentials on-authenticate=continue")?)?;
+    let output = check(&site)?;
+    ensure!(output.status.success() && said(&output).contains("on-authenticate"), "{}", said(&output));
+    Ok(())
+}
+
+#[test]
 fn check_names_what_is_wrong_in_an_installation_file() -> Result<()> {
     let site = Site::lay(&Scene::default())?;
     site.install(&Installed::parse("script on-rcpt-to=continue")?)?;

@@ -5,9 +5,11 @@ use toml::{Table, Value};
 
 /// Events that the guest `script` exports and that can be bound: those without a script are switched off, so that a
 /// dialogue is about what it says.
-const SCRIPTED: [&str; 16] = [
+const SCRIPTED: [&str; 18] = [
     "on-connect",
     "on-tls-established",
+    "on-authenticate",
+    "on-auth-step",
     "on-helo",
     "on-mail-from",
     "on-rcpt-to",
@@ -38,7 +40,7 @@ pub struct Scene {
 /// A guest of `tests/guests` or a sink of `plugins/`, as an operator installs it.
 ///
 /// Written `GUEST key=value …`; values with spaces in double quotes. The keys `as`, `tenant`, `tier`, `priority`, `on-fault`,
-/// `rule`, `also` (events to bind without a script), `fuel`, `wall-clock-milliseconds`, `memory-bytes` and `host-call-bytes`
+/// `rule`, `also` (events to bind without a script), `grants`, `fuel`, `wall-clock-milliseconds`, `memory-bytes` and `host-call-bytes`
 /// are the operator's; all others are settings of the guest, `['a', 'b']` a list of them.
 #[derive(Debug, Default, PartialEq)]
 pub struct Installed {
@@ -133,6 +135,10 @@ impl Installed {
         match key {
             "as" => value.clone_into(&mut self.name),
             "tenant" => self.tenant = Some(value.to_owned()),
+            "grants" => {
+                let grants: Vec<Value> = value.split(',').map(Value::from).collect();
+                drop(self.top.insert(key.to_owned(), grants.into()));
+            }
             "also" => self.also.extend(value.split(',').map(str::to_owned)),
             "tier" | "priority" => drop(self.top.insert(key.to_owned(), typed)),
             "on-fault" | "rule" => drop(self.event.insert(key.to_owned(), Value::from(value))),

@@ -35,6 +35,8 @@ events! {
     on_connect: "sluice:sdk/on-connect" shares { "sluice:sink/types@0.1.0" = types }
     on_tls_established: "sluice:sdk/on-tls-established" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/gate@0.1.0" = gate }
     on_helo: "sluice:sdk/on-helo" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/gate@0.1.0" = gate }
+    on_authenticate: "sluice:sdk/on-authenticate" shares { "sluice:sink/types@0.1.0" = types }
+    on_auth_step: "sluice:sdk/on-auth-step" shares { "sluice:sink/types@0.1.0" = types }
     on_mail_from: "sluice:sdk/on-mail-from" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/gate@0.1.0" = gate }
     on_rcpt_to: "sluice:sdk/on-rcpt-to" shares { "sluice:sink/types@0.1.0" = types }
     on_data: "sluice:sdk/on-data" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/gate@0.1.0" = gate }

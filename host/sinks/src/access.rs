@@ -94,7 +94,10 @@ impl Access {
     /// The row of the event. Events that this host does not fire yet have nothing.
     pub(crate) fn of(event: EventKind) -> Self {
         match event {
-            EventKind::Connect | EventKind::TlsEstablished => DIALOGUE,
+            EventKind::Connect
+            | EventKind::TlsEstablished
+            | EventKind::Authenticate
+            | EventKind::AuthStep => DIALOGUE,
             EventKind::Helo => Self { ehlo: Allowed::Yes, ..DIALOGUE },
             EventKind::MailFrom => Self {
                 envelope: EnvelopeAccess::ReversePath,
@@ -135,8 +138,6 @@ impl Access {
             EventKind::Feedback => REPORT,
             EventKind::Prepare
             | EventKind::SelfTest
-            | EventKind::Authenticate
-            | EventKind::AuthStep
             | EventKind::Headers
             | EventKind::SizeExceeded
             | EventKind::DeliveryAttempt

@@ -3,11 +3,11 @@
 
 use std::mem;
 
-use smtp::{RecipientId, Reply};
+use smtp::{RecipientId, Refusal, Reply};
 
 use crate::event::Event;
 use crate::limits::FAULT_WAIT;
-use crate::provider::{AgePlan, Answer, Choice, Delivered, Exchangers, RetryPlan, Target};
+use crate::provider::{AgePlan, Answer, Choice, Delivered, Exchangers, LoginAnswer, RetryPlan, Target};
 
 /// Whether anybody is left to be asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(crate) fn neutral(event: &Event) -> Option<Answer> {
         Event::Deliver { recipients, .. } => Answer::Delivered(vec![unanswered(); recipients.len()]),
         Event::Retry(_) => Answer::Retry(RetryPlan::Continue),
         Event::QueueAge { .. } => Answer::Age(AgePlan::Continue),
+        Event::Authenticate { .. } | Event::AuthStep { .. } => Answer::Login(LoginAnswer::Continue),
         _ => return None,
     })
 }
@@ -35,6 +36,10 @@ pub(crate) fn deferred(event: &Event) -> Option<Answer> {
         Event::Categorize(recipients) => Answer::Targets(vec![Target::RetryIn(FAULT_WAIT); recipients.len()]),
         Event::Route(question) => Answer::Choices(vec![Choice::Later(FAULT_WAIT); question.recipients.len()]),
         Event::ResolveNextHop { .. } => Answer::Exchangers(Exchangers::Later(FAULT_WAIT)),
+        // Whose password nobody could check is not let in, and not told that it is wrong.
+        Event::Authenticate { .. } | Event::AuthStep { .. } => {
+            Answer::Login(LoginAnswer::Defer(Refusal::default()))
+        }
         event => return neutral(event),
     })
 }
@@ -59,6 +64,7 @@ pub(crate) fn absorb(standing: &mut Answer, open: &mut Vec<usize>, event: &mut E
                 Answer::Exchangers(Exchangers::Continue)
                     | Answer::Retry(RetryPlan::Continue)
                     | Answer::Age(AgePlan::Continue)
+                    | Answer::Login(LoginAnswer::Continue)
             );
             if is_open {
                 return Left::Something;

@@ -44,6 +44,8 @@ pub struct Installation {
     pub reply_verbs: Verbs,
     /// Which verbs on-server-response is about, as the sink said at load.
     pub response_verbs: Verbs,
+    /// SASL mechanisms that on-auth-step speaks, in upper case, as the sink said at load.
+    pub mechanisms: Box<[Box<str>]>,
     /// Ages that on-queue-age is about, as the sink said at load, youngest first.
     pub ages: Box<[Duration]>,
 }
@@ -144,6 +146,9 @@ impl Binding {
             Event::Gate(Gate::Reply { verb, .. }) => self.installation.reply_verbs.contains(verb),
             Event::Outbound(smtp::client::Gate::ServerResponse { verb, .. }) => {
                 self.installation.response_verbs.contains(verb)
+            }
+            Event::AuthStep { mechanism, .. } => {
+                self.installation.mechanisms.iter().any(|known| **known == **mechanism)
             }
             _ => true,
         };

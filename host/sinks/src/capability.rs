@@ -57,7 +57,7 @@ capabilities! {
     Forward "forward" Grant NotYet
     NextHop "next-hop" Grant NotYet
     OutboundVerbs "outbound-verbs" Grant NotYet
-    Credentials "credentials" Grant NotYet
+    Credentials "credentials" Grant Yes
 }
 
 impl Capability {

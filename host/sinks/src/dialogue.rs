@@ -3,19 +3,30 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use smtp::{Gate, Verdict};
+use smtp::{Dialogue, Gate, Secret, Verdict};
 
 use crate::event::Event;
+use crate::provider::{Answer, LoginAnswer};
 
 /// The state is not one that was given out here.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Torn;
 
-/// Takes the binding's name off the state; `None` for a command that begins.
+/// Takes the binding's name off the state; `None` for a command or a login that begins.
 pub(crate) fn open(event: &mut Event) -> Result<Option<Arc<str>>, Torn> {
-    let Event::Gate(Gate::InboundCommand { state, .. }) = event else {
-        return Ok(None);
-    };
+    match event {
+        Event::Gate(Gate::InboundCommand { state, .. }) => open_state(state),
+        Event::AuthStep { state, .. } => {
+            let mut inner = state.reveal().clone();
+            let id = open_state(&mut inner)?;
+            *state = Secret::new(inner);
+            Ok(id)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn open_state(state: &mut Bytes) -> Result<Option<Arc<str>>, Torn> {
     if state.is_empty() {
         return Ok(None);
     }
@@ -28,18 +39,33 @@ pub(crate) fn open(event: &mut Event) -> Result<Option<Arc<str>>, Torn> {
 
 /// Puts the binding's name before the state.
 pub(crate) fn close(verdict: Verdict, binding: &Arc<str>) -> Verdict {
-    let Verdict::More(mut dialogue) = verdict else {
-        return verdict;
-    };
-    let Ok(length) = u16::try_from(binding.len()) else {
-        return Verdict::More(dialogue);
-    };
-    let mut named = BytesMut::with_capacity(2 + binding.len() + dialogue.state.len());
+    match verdict {
+        Verdict::More(dialogue) => {
+            Verdict::More(Dialogue { state: close_state(&dialogue.state, binding), ..dialogue })
+        }
+        verdict => verdict,
+    }
+}
+
+/// The same of a login.
+pub(crate) fn close_login(answer: Answer, binding: &Arc<str>) -> Answer {
+    match answer {
+        Answer::Login(LoginAnswer::Challenge { data, state }) => {
+            let state = Secret::new(close_state(state.reveal(), binding));
+            Answer::Login(LoginAnswer::Challenge { data, state })
+        }
+        answer => answer,
+    }
+}
+
+/// A name that is too long for its length is no name of ours; the state then comes back as it is, and is refused.
+fn close_state(state: &Bytes, binding: &Arc<str>) -> Bytes {
+    let Ok(length) = u16::try_from(binding.len()) else { return state.clone() };
+    let mut named = BytesMut::with_capacity(2 + binding.len() + state.len());
     named.put_u16(length);
     named.put_slice(binding.as_bytes());
-    named.put_slice(&dialogue.state);
-    dialogue.state = Bytes::from(named);
-    Verdict::More(dialogue)
+    named.put_slice(state);
+    named.freeze()
 }
 
 #[cfg(test)]

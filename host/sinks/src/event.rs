@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use smtp::{Domain, QueueName, RecipientId, Route, TlsPolicy};
+use smtp::{Domain, QueueName, RecipientId, Route, Secret, TlsPolicy};
 
 use crate::provider::{Attempt, Feedback, RetryQuestion, RouteQuestion};
 
@@ -81,8 +81,8 @@ events! {
     Connect "on-connect" Gate Yes
     TlsEstablished "on-tls-established" Gate Yes
     Helo "on-helo" Gate Yes
-    Authenticate "on-authenticate" Provider NotYet
-    AuthStep "on-auth-step" Provider NotYet
+    Authenticate "on-authenticate" Provider Yes
+    AuthStep "on-auth-step" Provider Yes
     MailFrom "on-mail-from" Gate Yes
     RcptTo "on-rcpt-to" Gate Yes
     Data "on-data" Gate Yes
@@ -147,6 +147,11 @@ impl EventKind {
         )
     }
 
+    /// Whether its sinks are shown passwords, and so need the grant `credentials`.
+    pub const fn shows_credentials(self) -> bool {
+        matches!(self, Self::Authenticate | Self::AuthStep)
+    }
+
     /// Whether its sinks say at load which verbs they want to hear of.
     pub const fn has_verbs(self) -> bool {
         matches!(self, Self::InboundCommand | Self::Reply | Self::ServerResponse)
@@ -160,6 +165,24 @@ pub enum Event {
     Gate(smtp::Gate),
     /// In the dialogue, to be told.
     Notice(smtp::Notice),
+    /// on-authenticate.
+    Authenticate {
+        /// PLAIN or LOGIN.
+        mechanism: String,
+        /// As the client wrote it.
+        user: String,
+        /// Its password.
+        secret: Secret,
+    },
+    /// on-auth-step.
+    AuthStep {
+        /// In upper case.
+        mechanism: String,
+        /// What the client said.
+        response: Secret,
+        /// Empty at first, then what came with the last challenge.
+        state: Secret,
+    },
     /// on-transport-submission.
     TransportSubmission,
     /// on-pre-categorize.
@@ -261,6 +284,8 @@ impl Event {
                 smtp::Notice::TransactionEnd { .. } => EventKind::TransactionEnd,
                 smtp::Notice::Disconnect { .. } => EventKind::Disconnect,
             },
+            Self::Authenticate { .. } => EventKind::Authenticate,
+            Self::AuthStep { .. } => EventKind::AuthStep,
             Self::TransportSubmission => EventKind::TransportSubmission,
             Self::PreCategorize => EventKind::PreCategorize,
             Self::Categorize(_) => EventKind::Categorize,

@@ -58,6 +58,8 @@ exports! {
     on_connect Connect
     on_tls_established TlsEstablished
     on_helo Helo
+    on_authenticate Authenticate
+    on_auth_step AuthStep
     on_mail_from MailFrom
     on_rcpt_to RcptTo
     on_data Data

@@ -136,6 +136,7 @@ impl Stand {
             command_verbs: Verbs::Every,
             reply_verbs: Verbs::Every,
             response_verbs: Verbs::Every,
+            mechanisms: Box::default(),
             ages: Box::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use smtp::{GateKind, Interest, NoticeKind, client};
+use smtp::{GateKind, Interest, Mechanism, NoticeKind, client};
 
 use crate::binding::{Binding, Verbs};
 use crate::event::EventKind;
@@ -11,8 +11,14 @@ use crate::event::EventKind;
 pub(crate) fn of<'a>(bindings: impl Iterator<Item = &'a Binding>) -> Interest {
     let mut interest = Interest::nothing();
     let (mut commands, mut replies) = (Union::default(), Union::default());
+    let mut mechanisms: BTreeSet<Box<str>> = BTreeSet::new();
     for binding in bindings {
         match binding.event {
+            EventKind::Authenticate => {
+                let shown = Mechanism::ALL.into_iter().filter(|one| one.shows_password());
+                mechanisms.extend(shown.map(|one| one.word().into()));
+            }
+            EventKind::AuthStep => mechanisms.extend(binding.installation.mechanisms.iter().cloned()),
             EventKind::InboundCommand => commands.add(&binding.installation.command_verbs),
             EventKind::Reply => replies.add(&binding.installation.reply_verbs),
             event => {
@@ -25,7 +31,7 @@ pub(crate) fn of<'a>(bindings: impl Iterator<Item = &'a Binding>) -> Interest {
             }
         }
     }
-    interest.with_commands(commands.verbs()).with_replies(replies.verbs())
+    interest.with_commands(commands.verbs()).with_replies(replies.verbs()).with_mechanisms(mechanisms)
 }
 
 /// The same of the dialogue with another server.

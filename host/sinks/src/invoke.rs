@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::exports::Exports;
 use crate::invoke_outbound;
 use crate::lift::{self, Lifted, Said};
+use crate::lift_login;
 use crate::state::State;
 
 /// The instance that a call is made on.
@@ -49,9 +50,28 @@ pub(crate) async fn invoke(event: &Event, target: Target<'_>) -> wasmtime::Resul
             let guest = guest!(target.on_post_categorize);
             lift::stage(guest.call_handle(target.store).await?)
         }
+        Event::Authenticate { .. } | Event::AuthStep { .. } => Box::pin(invoke_login(event, target)).await?,
         event => Box::pin(invoke_outbound::invoke(event, target)).await?,
     };
     lifted.map_err(wasmtime::Error::new)
+}
+
+/// What passwords and SASL messages are shown for.
+async fn invoke_login(event: &Event, target: Target<'_>) -> wasmtime::Result<Lifted> {
+    Ok(match event {
+        Event::Authenticate { mechanism, user, secret } => {
+            let guest = guest!(target.on_authenticate);
+            let answer = guest.call_handle(&mut *target.store, mechanism, user, secret.reveal()).await?;
+            lift_login::authenticate(answer, target.store.data())
+        }
+        Event::AuthStep { mechanism, response, state } => {
+            let guest = guest!(target.on_auth_step);
+            let (response, state) = (response.reveal(), state.reveal());
+            let step = guest.call_handle(&mut *target.store, mechanism, response, state).await?;
+            lift_login::step(step, target.store.data())
+        }
+        other => return Err(wasmtime::format_err!("{} is no login", other.kind())),
+    })
 }
 
 async fn invoke_gate(gate: &Gate, target: Target<'_>) -> wasmtime::Result<Lifted> {

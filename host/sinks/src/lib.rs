@@ -33,6 +33,7 @@ mod invoke_outbound;
 mod keep;
 pub mod known;
 mod lift;
+mod lift_login;
 mod lift_outbound;
 mod limiter;
 pub mod limits;

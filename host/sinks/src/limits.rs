@@ -53,6 +53,8 @@ pub const DIALOGUE_OCTETS_MAX: u32 = 1024 * 1024;
 pub const METRIC_SAMPLES_MAX: usize = 64;
 /// Verbs that a sink may name. Ours.
 pub const VERBS_MAX: usize = 64;
+/// SASL mechanisms that on-auth-step may name; far more than anybody speaks.
+pub const MECHANISMS_MAX: usize = 8;
 /// Ages of a message that a sink may name. Ours: a warning, a reminder, and room.
 pub const AGES_MAX: usize = 16;
 /// Recipients that a rewrite or a redirect of one recipient may become. Ours: an alias, not a mailing list.

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::artifact::Artifact;
 use crate::binding::{Binding, Installation, Verbs};
-use crate::capability::Capability;
+use crate::capability::{Capability, CapabilityKind};
 use crate::compile::{Compiler, one_line};
 use crate::component::COMPONENT_BYTES_MAX;
 use crate::document::{DOCUMENT_BYTES_MAX, DocumentError};
@@ -77,16 +77,27 @@ impl Loader {
         };
         let events: Vec<_> = inspection.events.iter().map(|event| event.0).collect();
         let plans = file.bindings(&events, place.owner, manifest.as_ref()).map_err(said)?;
+        let grants = grants(&inspection, manifest.as_ref(), file.grants())?;
+        if let Some(plan) = plans.iter().find(|plan| plan.event.shows_credentials())
+            && !grants.contains(&Capability::Credentials)
+        {
+            let sentence = format!(
+                "{} is shown passwords, which the operator has not granted: grants = [\"credentials\"]",
+                plan.event
+            );
+            return Err(LoadError::Refused(sentence));
+        }
         let installation = Installation {
             id: Arc::clone(id),
             tenant: place.tenant.clone(),
             settings: file.settings(manifest.as_ref()).map_err(said)?.into(),
-            grants: grants(&inspection, manifest.as_ref(), file.grants())?,
+            grants,
             limits: file.limits(&self.limits).map_err(said)?,
             artifact: self.artifact(&inspection.digest, files.component).await?,
             command_verbs: Verbs::Every,
             reply_verbs: Verbs::Every,
             response_verbs: Verbs::Every,
+            mechanisms: Box::default(),
             ages: Box::default(),
         };
         let installation = Arc::new(self.tried(installation).await?);
@@ -134,6 +145,7 @@ impl Loader {
         installation.command_verbs = trial.command_verbs;
         installation.reply_verbs = trial.reply_verbs;
         installation.response_verbs = trial.response_verbs;
+        installation.mechanisms = trial.mechanisms;
         installation.ages = trial.ages;
         Ok(installation)
     }
@@ -155,8 +167,11 @@ fn grants(
     manifest: Option<&Manifest>,
     granted: &BTreeSet<Capability>,
 ) -> Result<BTreeSet<Capability>, LoadError> {
-    let imported: BTreeSet<_> = inspection.capabilities.iter().copied().collect();
-    let asked = manifest.map_or(&imported, |manifest| &manifest.capabilities);
+    let imported: BTreeSet<Capability> = inspection.capabilities.iter().copied().collect();
+    // A sink without a manifest asks for what it imports, and for what its operator says that it needs.
+    let is_grant = |capability: &&Capability| capability.kind() == CapabilityKind::Grant;
+    let unsaid = imported.iter().chain(granted.iter().filter(is_grant)).copied().collect();
+    let asked = manifest.map_or(&unsaid, |manifest| &manifest.capabilities);
     if let Some(missing) = asked.union(granted).find(|capability| capability.served() == Served::NotYet) {
         let sentence = format!("the capability {missing} is not served by this version of the host yet");
         return Err(LoadError::Refused(sentence));

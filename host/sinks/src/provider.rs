@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use smtp::{Domain, Host, Mailbox, RecipientId, Refusal, Reply, Route, Timestamp};
+use bytes::Bytes;
+use smtp::{Domain, Host, Mailbox, RecipientId, Refusal, Reply, Route, Secret, Timestamp};
 
 use std::net::IpAddr;
 
@@ -24,6 +25,29 @@ pub enum Answer {
     Retry(RetryPlan),
     /// on-queue-age.
     Age(AgePlan),
+    /// on-authenticate and on-auth-step.
+    Login(LoginAnswer),
+}
+
+/// Who a client is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LoginAnswer {
+    /// Whoever the host finds.
+    #[default]
+    Continue,
+    /// It is this one, of the tenant that was asked.
+    Authenticated(Mailbox),
+    /// on-auth-step: it has to say more.
+    Challenge {
+        /// What it is told.
+        data: Bytes,
+        /// Given back with its response.
+        state: Secret,
+    },
+    /// Not now.
+    Defer(Refusal),
+    /// No.
+    Reject(Refusal),
 }
 
 /// What a recipient is.
@@ -223,6 +247,7 @@ impl Answer {
             Self::Delivered(outcomes) => first_word(outcomes, Delivered::word),
             Self::Retry(plan) => plan.word(),
             Self::Age(plan) => plan.word(),
+            Self::Login(answer) => answer.word(),
         }
     }
 }
@@ -243,6 +268,13 @@ macro_rules! words {
 }
 
 words! {
+    LoginAnswer {
+        Self::Continue => "continue",
+        Self::Authenticated(_) => "authenticated",
+        Self::Challenge { .. } => "challenge",
+        Self::Defer(_) => "defer",
+        Self::Reject(_) => "reject",
+    }
     Target {
         Self::Continue => "continue",
         Self::Mailbox(_) => "mailbox",

@@ -175,7 +175,7 @@ impl<'a> Round<'a> {
             Said::Continue => silence(&self.event),
             Said::Answer(answer) => {
                 call.verdict = answer.word();
-                return self.answer(binding, answer);
+                return self.answer(binding, dialogue::close_login(answer, &binding.id));
             }
             Said::Outbound(verdict) => Verdict::Outbound(verdict),
             Said::Dsn(verdict) => Verdict::Dsn(verdict),
@@ -327,7 +327,11 @@ impl<'a> Round<'a> {
     /// The sink that a dialogue was with is not bound any more.
     fn lost_dialogue(self) -> Outcome {
         let refusal = Refusal { reply: None, reason: "sink-gone".to_owned() };
-        Outcome { verdict: Verdict::Gate(smtp::Verdict::Defer(refusal)), by: By::Host, calls: self.calls }
+        let verdict = match answers::deferred(&self.event) {
+            Some(answer) => Verdict::Answer(answer),
+            None => Verdict::Gate(smtp::Verdict::Defer(refusal)),
+        };
+        Outcome { verdict, by: By::Host, calls: self.calls }
     }
 
     /// The merged verdict decides about the drafts.

@@ -98,6 +98,7 @@ pub(crate) fn installation(sinks: &Sinks, id: &str, events: &[EventKind]) -> Arc
         command_verbs: Verbs::Every,
         reply_verbs: Verbs::Every,
         response_verbs: Verbs::Every,
+        mechanisms: Box::default(),
         ages: Box::default(),
     })
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smtp::Mechanism;
+use smtp::command::MECHANISM_BYTES_MAX;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{AsContextMut, Store};
 
@@ -13,7 +15,7 @@ use crate::call::{Runner, Timing, burnt, enter};
 use crate::convert::for_log;
 use crate::event::EventKind;
 use crate::fault;
-use crate::limits::{AGES_MAX, Budget, DETAIL_BYTES_MAX, VERBS_MAX, WORD_BYTES_MAX};
+use crate::limits::{AGES_MAX, Budget, DETAIL_BYTES_MAX, MECHANISMS_MAX, VERBS_MAX, WORD_BYTES_MAX};
 use crate::state::State;
 use crate::subject::Subject;
 use crate::verdict::{Fault, FaultKind};
@@ -51,6 +53,8 @@ pub struct Trial {
     pub reply_verbs: Verbs,
     /// Verbs that on-server-response wants to hear of.
     pub response_verbs: Verbs,
+    /// SASL mechanisms that on-auth-step speaks.
+    pub mechanisms: Box<[Box<str>]>,
     /// Ages that on-queue-age wants to hear of, youngest first.
     pub ages: Box<[Duration]>,
 }
@@ -95,6 +99,8 @@ pub(crate) async fn run(runner: &Runner, installation: &Arc<Installation>) -> Re
     }
     result
 }
+
+type Words = Box<[Box<str>]>;
 
 /// Why a step did not end well.
 enum Stumble {
@@ -141,6 +147,11 @@ async fn steps(
         let guest = indices.load(&mut *store, instance)?;
         trial.response_verbs = verbs(guest.call_verbs(&mut *store).await?)?;
     }
+    if let Some(indices) = &exports.on_auth_step {
+        *step = EventKind::AuthStep.name();
+        let guest = indices.load(&mut *store, instance)?;
+        trial.mechanisms = mechanisms(guest.call_mechanisms(&mut *store).await?)?;
+    }
     if let Some(indices) = &exports.on_queue_age {
         *step = EventKind::QueueAge.name();
         let guest = indices.load(&mut *store, instance)?;
@@ -170,6 +181,25 @@ fn verbs(named: Vec<String>) -> Result<Verbs, Stumble> {
     Ok(Verbs::These(named.into_iter().map(|verb| verb.to_ascii_uppercase().into()).collect()))
 }
 
+/// Upper case; a name as RFC 4422 §3.1 has it, and none that the host speaks itself: it would never be asked.
+fn mechanisms(named: Vec<String>) -> Result<Words, Stumble> {
+    let is_name = |name: &String| {
+        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (1..=MECHANISM_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_legal)
+    };
+    let is_ours = |name: &String| Mechanism::ALL.iter().any(|ours| ours.word().eq_ignore_ascii_case(name));
+    if named.is_empty()
+        || named.len() > MECHANISMS_MAX
+        || !named.iter().all(is_name)
+        || named.iter().any(is_ours)
+    {
+        return Err(Stumble::Refused(format!(
+            "mechanisms: 1 to {MECHANISMS_MAX} names of up to {MECHANISM_BYTES_MAX} letters, digits, - and _, none of the host's own"
+        )));
+    }
+    Ok(named.into_iter().map(|name| name.to_ascii_uppercase().into()).collect())
+}
+
 /// In order, each once; a sink that named none would never be asked.
 fn ages(named: Vec<u32>) -> Result<Box<[Duration]>, Stumble> {
     if named.is_empty() || named.len() > AGES_MAX || named.contains(&0) {
@@ -183,10 +213,10 @@ fn ages(named: Vec<u32>) -> Result<Box<[Duration]>, Stumble> {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Stumble, TrialError, ages, verbs};
+    use super::{Stumble, TrialError, ages, mechanisms, verbs};
     use crate::binding::Verbs;
     use crate::guests::Stand;
-    use crate::limits::{AGES_MAX, DETAIL_BYTES_MAX, HANDLES_MAX, VERBS_MAX, WORD_BYTES_MAX};
+    use crate::limits::{AGES_MAX, DETAIL_BYTES_MAX, HANDLES_MAX, MECHANISMS_MAX, VERBS_MAX, WORD_BYTES_MAX};
     use crate::verdict::FaultKind;
 
     #[test]
@@ -196,6 +226,18 @@ mod tests {
         assert!(these.iter().all(|verb| verb.len() == WORD_BYTES_MAX && verb.starts_with('X')));
         for (number, length) in [(VERBS_MAX + 1, 1), (1, WORD_BYTES_MAX + 1), (1, 0)] {
             assert!(matches!(many(number, length), Err(Stumble::Refused(_))), "{number} of {length}");
+        }
+    }
+
+    #[test]
+    fn mechanisms_end_at_their_number_and_are_none_of_the_hosts() {
+        let named = |names: &[&str]| mechanisms(names.iter().map(ToString::to_string).collect());
+        let Ok(two) = named(&["xoauth2", "OAUTHBEARER"]) else { panic!("two") };
+        assert_eq!(*two, ["XOAUTH2".into(), "OAUTHBEARER".into()]);
+        for wrong in
+            [&[][..], &["plain"], &["X Y"], &[""], &["X12345678901234567890"], &["X"; MECHANISMS_MAX + 1]]
+        {
+            assert!(matches!(named(wrong), Err(Stumble::Refused(_))), "{wrong:?}");
         }
     }
 

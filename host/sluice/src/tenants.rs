@@ -66,8 +66,20 @@ struct Owner {
 pub(crate) struct Login {
     /// Whose user.
     pub(crate) tenant: Arc<str>,
-    /// Which one.
-    pub(crate) user: Arc<User>,
+    /// By which address.
+    pub(crate) address: Mailbox,
+    /// What the users' file says of them; none where a sink let them in.
+    pub(crate) user: Option<Arc<User>>,
+}
+
+impl Login {
+    /// Whether mail of this address may be theirs; `own` is the address without a word behind the tenant's delimiter.
+    pub(crate) fn may_send_from(&self, address: &Mailbox, own: &Mailbox) -> bool {
+        match &self.user {
+            Some(user) => user.may_send_from(address, own),
+            None => users::key(own) == users::key(&self.address),
+        }
+    }
 }
 
 /// What the tables of an owner make of a local-part.
@@ -163,7 +175,7 @@ impl Tenants {
     pub(crate) fn login(&self, address: &Mailbox) -> Option<Login> {
         let owner = self.owners.get(address.domain())?;
         let user = owner.users.as_ref()?.live().of(address).cloned()?;
-        Some(Login { tenant: Arc::clone(&owner.name), user })
+        Some(Login { tenant: Arc::clone(&owner.name), address: user.address.clone(), user: Some(user) })
     }
 
     /// What an address stands for, if it is another name in the tables of its domain's owner.

@@ -53,7 +53,7 @@ enum Sender {
 }
 
 /// What names are compared by: case means nothing, in a local-part neither.
-fn key(address: &Mailbox) -> String {
+pub(crate) fn key(address: &Mailbox) -> String {
     format!("{}@{}", address.local().to_lowercase(), address.domain())
 }
 

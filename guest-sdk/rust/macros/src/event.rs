@@ -30,6 +30,8 @@ pub(crate) struct Parameter {
 pub(crate) enum Verbs {
     None,
     Listed,
+    /// The same, of SASL mechanisms; at least one.
+    Mechanisms,
 }
 
 fn text(name: &'static str) -> Parameter {
@@ -79,6 +81,19 @@ pub(crate) fn on_tls_established() -> Event {
 
 pub(crate) fn on_helo() -> Event {
     event("on_helo", vec![text("greeting"), text("name")], quote!(::sluice_sdk::on_helo::Verdict))
+}
+
+pub(crate) fn on_authenticate() -> Event {
+    let parameters = vec![text("mechanism"), text("user"), octets("secret")];
+    event("on_authenticate", parameters, quote!(::sluice_sdk::on_authenticate::Answer))
+}
+
+pub(crate) fn on_auth_step() -> Event {
+    let parameters = vec![text("mechanism"), octets("response"), octets("state")];
+    Event {
+        verbs: Verbs::Mechanisms,
+        ..event("on_auth_step", parameters, quote!(::sluice_sdk::on_auth_step::Step))
+    }
 }
 
 pub(crate) fn on_mail_from() -> Event {

@@ -118,10 +118,12 @@ fn verbs(event: &Event, arguments: TokenStream) -> Result<TokenStream, Error> {
     let parser = Punctuated::<LitStr, Token![,]>::parse_terminated;
     let verbs = syn::parse::Parser::parse2(parser, arguments)?;
     let verbs = verbs.iter().map(|verb| verb.value().to_ascii_uppercase());
+    let name =
+        Ident::new(if event.verbs == Verbs::Mechanisms { "mechanisms" } else { "verbs" }, Span::call_site());
     Ok(quote! {
-        fn verbs() -> ::std::vec::Vec<::std::string::String> {
-            const VERBS: &[&str] = &[#(#verbs),*];
-            VERBS.iter().map(::std::string::ToString::to_string).collect()
+        fn #name() -> ::std::vec::Vec<::std::string::String> {
+            const NAMES: &[&str] = &[#(#verbs),*];
+            NAMES.iter().map(::std::string::ToString::to_string).collect()
         }
     })
 }

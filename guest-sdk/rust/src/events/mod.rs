@@ -1,12 +1,14 @@
 //! A module for each event: what it is about, an example, and its verdict.
 
 mod life;
+mod login;
 mod session;
 mod stages;
 mod transaction;
 mod verdicts;
 
 pub use life::{on_prepare, on_self_test};
+pub use login::{on_auth_step, on_authenticate};
 pub use session::{
     on_connect, on_disconnect, on_helo, on_inbound_command, on_rejected, on_reply, on_tls_established,
     on_violation,

@@ -4,7 +4,7 @@
 
 use crate::answer::Neutral;
 use crate::bindings::contract::sluice::sink::{gate, notice, stage};
-use crate::events::{on_connect, on_end_of_data, on_inbound_command, on_rcpt_to};
+use crate::events::{on_authenticate, on_connect, on_end_of_data, on_inbound_command, on_rcpt_to};
 use crate::{Address, Refusal, Reply};
 
 /// The cases that every event of a dialogue has.
@@ -56,7 +56,7 @@ macro_rules! neutral {
 
 neutral! {
     gate::Verdict on_connect::Verdict on_rcpt_to::Verdict on_end_of_data::Verdict on_inbound_command::Answer
-    notice::Action stage::Verdict
+    on_authenticate::Answer notice::Action stage::Verdict
 }
 
 impl on_connect::Verdict {

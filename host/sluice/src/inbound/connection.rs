@@ -118,7 +118,7 @@ impl Connection {
                 Action::Encrypt { wait_max } => Box::pin(self.encrypt(wait_max)).await?,
                 Action::Authenticate(question) => {
                     let answer =
-                        Box::pin(self.gates.authenticate(&self.inbound, &self.session, question)).await;
+                        Box::pin(self.gates.authenticate(&self.inbound, &mut self.session, question)).await;
                     self.session.answer_authentication(answer);
                 }
                 Action::BeginContent => {

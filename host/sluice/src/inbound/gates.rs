@@ -3,20 +3,21 @@
 //! Sinks are asked on the session's own task, with the snapshot of the registry that the transaction began with. What they
 //! set (variables, offers, envelope, draft) is kept here between two questions; what nobody binds costs a look-up.
 
+mod login;
+
 use std::sync::Arc;
 
 use sinks::verdict::Merge;
 use sinks::{Asked, EventKind, RecipientAsked, Resolver, Sinks, Snapshot, Split, Subject, Tiers, Verdict};
 use smtp::{
-    AuthAnswer, AuthQuestion, Decision, Gate, Interest, MailParameters, Mailbox, Notice, Recipient,
-    RecipientStanding, Reply, ReversePath, Session, replies,
+    By, Decision, Gate, Interest, MailParameters, Mailbox, Notice, Recipient, RecipientStanding, Reply,
+    Session, replies,
 };
 
 use super::Inbound;
 use super::accept;
 use super::admission;
 use super::content::{Arrived, Arriving};
-use super::login;
 use super::moment::{self, Scope, Sight, Transaction};
 use super::rounds::{self, About};
 use crate::observer::Observation;
@@ -190,32 +191,6 @@ impl Gates {
         decision
     }
 
-    /// Who is it that logs in?
-    pub(super) async fn authenticate(
-        &mut self,
-        inbound: &Inbound,
-        session: &Session,
-        question: AuthQuestion,
-    ) -> AuthAnswer {
-        let answer = login::ask(inbound, (session, self.listener.as_ref()), question).await;
-        if let login::Answer::Identity { login, .. } = &answer {
-            self.resolver.authenticated(Some(Arc::clone(&login.tenant)));
-            self.sender.get_or_insert_with(|| Arc::clone(&login.tenant));
-            self.login = Some(login.clone());
-        }
-        answer.into()
-    }
-
-    /// Whether the reverse-path may be who logged in; whoever did not has no address to be held to.
-    pub(super) fn may_send_as(&self, inbound: &Inbound, session: &Session) -> bool {
-        match (&self.login, &session.envelope().reverse_path) {
-            (Some(login), ReversePath::Mailbox(address)) => {
-                login.user.may_send_from(address, &inbound.tenants.folder(address))
-            }
-            (Some(_), ReversePath::Null) | (None, _) => true,
-        }
-    }
-
     /// Whether a notice would reach anybody: else the reply before it need not be written yet.
     pub(super) fn wants_notice(&self, kind: EventKind) -> bool {
         Sinks::wants(&self.snapshot, kind, None)
@@ -290,7 +265,10 @@ impl Gates {
             if !Sinks::wants(&self.snapshot, event.kind(), one.tenant.as_deref()) {
                 continue;
             }
-            let said = self.fire(inbound, session, (event.clone(), one)).await;
+            let said = match self.fire(inbound, session, (event.clone(), one)).await {
+                (Verdict::Gate(verdict), by) => Decision { verdict, by },
+                _ => Decision::defer(),
+            };
             standing = stricter(standing, said);
             if refuses(&standing) {
                 break;
@@ -305,7 +283,7 @@ impl Gates {
         inbound: &Inbound,
         session: &mut Session,
         (event, asked): (sinks::Event, &Asked),
-    ) -> Decision {
+    ) -> (Verdict, By) {
         self.events = self.events.wrapping_add(1);
         let kind = event.kind();
         let event_id = format!("{}-{}", session.facts().session_id, self.events);
@@ -325,10 +303,11 @@ impl Gates {
         let before = subject.envelope.clone();
         let outcome = inbound.sinks.fire(&self.snapshot, event, &mut subject).await;
         inbound.counters.count_calls(&outcome.calls);
-        let Verdict::Gate(verdict) = outcome.verdict else { return Decision::defer() };
-        let decision =
+        let decided =
             moment::take_back((&subject, before), (session, kind), self.transaction.as_deref_mut(), &scope)
-                .map_or(Decision { verdict, by: outcome.by }, |decision| decision);
+                .map_or((outcome.verdict, outcome.by), |decision| {
+                    (Verdict::Gate(decision.verdict), decision.by)
+                });
         self.session_variables = subject.session_variables;
         if kind == EventKind::Connect {
             self.variables_at_banner = self.session_variables.clone();
@@ -349,7 +328,7 @@ impl Gates {
                 () = inbound.shutdown.stopping.cancelled() => {}
             }
         }
-        decision
+        decided
     }
 
     /// Tells the resolver whose recipients were accepted since it last looked.

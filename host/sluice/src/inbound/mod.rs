@@ -11,7 +11,6 @@ mod gates;
 mod guesses;
 mod interests;
 pub(crate) mod listener;
-mod login;
 mod moment;
 pub(crate) mod passwords;
 mod patience;

@@ -78,10 +78,8 @@ impl Passwords {
             return Checked::Later;
         }
         let login = self.login(name);
-        let hash: Arc<str> = match &login {
-            Some(login) => Arc::from(login.user.hash()),
-            None => Arc::clone(&self.stranger),
-        };
+        let user = login.as_ref().and_then(|login| login.user.as_ref());
+        let hash = user.map_or_else(|| Arc::clone(&self.stranger), |user| Arc::from(user.hash()));
         let place = tokio::time::timeout(PLACE_WAIT_MAX, Arc::clone(&self.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else { return Checked::Later };
         let password = password.clone();
@@ -105,8 +103,8 @@ impl Passwords {
         if self.chance(name, address) == Chance::Later {
             return None;
         }
-        Some(match self.login(name) {
-            Some(login) => (login.user.salt.clone(), login.user.keys.clone()),
+        Some(match self.login(name).and_then(|login| login.user) {
+            Some(user) => (user.salt.clone(), user.keys.clone()),
             None => decoy(&self.secret, &canonical(name)),
         })
     }
@@ -121,7 +119,8 @@ impl Passwords {
         self.judge(name, None, address)
     }
 
-    fn judge(&self, name: &str, login: Option<Login>, address: IpAddr) -> Checked {
+    /// Remembers what came of a password, whoever looked at it.
+    pub(super) fn judge(&self, name: &str, login: Option<Login>, address: IpAddr) -> Checked {
         let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
         match login {
             Some(login) => {
@@ -135,7 +134,8 @@ impl Passwords {
         }
     }
 
-    fn chance(&self, name: &str, address: IpAddr) -> Chance {
+    /// Whether a password is looked at.
+    pub(super) fn chance(&self, name: &str, address: IpAddr) -> Chance {
         let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
         guesses.chance(address, &canonical(name), clock::now())
     }
@@ -148,7 +148,7 @@ impl Passwords {
 /// One name for all ways to write it, so that no spelling has guesses of its own.
 fn canonical(name: &str) -> String {
     match Mailbox::parse(name) {
-        Ok(address) => format!("{}@{}", address.local().to_lowercase(), address.domain()),
+        Ok(address) => users::key(&address),
         Err(_) => name.to_lowercase(),
     }
 }

@@ -12,8 +12,9 @@ mod say;
 use say::Said;
 use sluice_sdk::on_disconnect::Totals;
 use sluice_sdk::{
-    Address, Parameter, Reply, ReversePath, event, log, on_connect, on_data, on_end_of_data,
-    on_inbound_command, on_post_categorize, on_rcpt_to, on_rejected, on_violation, session, settings,
+    Address, Identity, Parameter, Reply, ReversePath, event, log, on_auth_step, on_authenticate, on_connect,
+    on_data, on_end_of_data, on_inbound_command, on_post_categorize, on_rcpt_to, on_rejected, on_violation,
+    session, settings,
 };
 
 /// What is wrong with a script; a fault of the call.
@@ -54,6 +55,36 @@ fn tls_established() -> Result<on_data::Verdict, Wrong> {
 #[sluice_sdk::on_helo]
 fn helo(greeting: &str, name: &str) -> Result<on_data::Verdict, Wrong> {
     gate(run("on-helo", name, &[("greeting", greeting)])?)
+}
+
+#[sluice_sdk::on_authenticate]
+fn authenticate(mechanism: &str, user: &str, secret: &[u8]) -> Result<on_authenticate::Answer, Wrong> {
+    use on_authenticate::Answer;
+    let secret = String::from_utf8_lossy(secret);
+    let facts = [("mechanism", mechanism), ("user", user), ("secret", &*secret)];
+    Ok(match run("on-authenticate", user, &facts)? {
+        Said::Continue => Answer::Continue,
+        Said::Authenticated(name) => {
+            Answer::Authenticated(Identity { name, mechanism: mechanism.to_owned() })
+        }
+        Said::Defer(refusal) => Answer::Defer(refusal),
+        Said::Reject(refusal) => Answer::Reject(refusal),
+        other => return Err(other.out_of_place()),
+    })
+}
+
+#[sluice_sdk::on_auth_step("XTEST")]
+fn auth_step(mechanism: &str, response: &[u8], state: &[u8]) -> Result<on_auth_step::Step, Wrong> {
+    use on_auth_step::Step;
+    let (response, state) = (String::from_utf8_lossy(response), String::from_utf8_lossy(state));
+    let facts = [("response", &*response), ("state", &*state)];
+    Ok(match run("on-auth-step", &state, &facts)? {
+        Said::Challenge { data, state } => Step::challenge(data.as_bytes(), state.as_bytes()),
+        Said::Authenticated(name) => Step::Authenticated(Identity { name, mechanism: mechanism.to_owned() }),
+        Said::Defer(refusal) => Step::Defer(refusal),
+        Said::Reject(refusal) => Step::Reject(refusal),
+        other => return Err(other.out_of_place()),
+    })
 }
 
 #[sluice_sdk::on_mail_from]

@@ -10,6 +10,8 @@ pub(crate) enum Said {
     Done,
     Claim,
     Greet(String),
+    Authenticated(String),
+    Challenge { data: String, state: String },
     Rewrite(Vec<Address>),
     Discard(String),
     Quarantine(String),
@@ -52,6 +54,11 @@ fn verdict(word: &str, rest: &str) -> Result<Option<Said>, Wrong> {
         "done" => Said::Done,
         "claim" => Said::Claim,
         "greet" => Said::Greet(control(rest)),
+        "authenticated" => Said::Authenticated(rest.to_owned()),
+        "challenge" => {
+            let (state, data) = pair(rest)?;
+            Said::Challenge { data: data.to_owned(), state: state.to_owned() }
+        }
         "rewrite" => Said::Rewrite(rest.split(',').map(address).collect::<Result<_, _>>()?),
         "discard" => Said::Discard(rest.to_owned()),
         "quarantine" => Said::Quarantine(rest.to_owned()),
