@@ -7,7 +7,7 @@ use smtp::{NextHop, RecipientState};
 use spool::{Entry, EntryState, Spool};
 use tests::client::Client;
 use tests::clock::Stopwatch;
-use tests::scene::Scene;
+use tests::scene::{Installed, Scene};
 use tests::server::Server;
 use tests::site::Site;
 use toml::Value;
@@ -146,6 +146,55 @@ fn an_entry_is_divided_by_the_next_hops_of_its_recipients() -> Result<()> {
         "operator: fay@y.c.example by configuration to hub",
     ];
     ensure!(found == expected, "{found:#?}");
+    Ok(())
+}
+
+/// A server with sinks of the tenant `b`, that takes mail for elsewhere.
+fn scripted(sinks: &[&str], config: &[(&str, &str)]) -> Result<Server> {
+    let sinks = sinks.iter().map(|text| Installed::parse(text)).collect::<Result<_>>()?;
+    let mut scene = Scene { sinks, ..Scene::default() };
+    for (key, value) in
+        [&[("relay.networks", "['127.0.0.1']"), ("dns.servers", "['127.0.0.1:1']")], config].concat()
+    {
+        scene.config.push((key.to_owned(), value.parse()?));
+    }
+    Server::start(&scene)
+}
+
+#[test]
+fn what_a_sink_adds_for_elsewhere_is_of_the_tenant_that_it_was_asked_for() -> Result<()> {
+    let routes = [("routes.out.domains", "['*']"), ("routes.out.hosts", "['127.0.0.1:1']")];
+    let add = |events: &str| format!("script tenant=b grants=forward {events}");
+    for sink in [
+        add("on-end-of-data=\"add-recipient eve@x.example\""),
+        add("on-end-of-data=\"redirect 0 eve@x.example\""),
+        add("on-transport-submission=\"add-recipient eve@x.example\""),
+        add("on-post-categorize=\"add-recipient eve@x.example\""),
+        add("on-categorize:bob=\"forward eve@x.example\""),
+        // The operator's sink is asked about the share of a tenant.
+        "script grants=forward on-end-of-data=\"add-recipient eve@x.example\"".to_owned(),
+    ] {
+        let server = scripted(&[&sink], &routes)?;
+        send(&server, &["bob@b.example"])?;
+        let entries = routed(server, 1)?;
+        ensure!(entries[0].tenant == "b", "{sink}: {entries:#?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_sink_names_the_mailbox_and_asks_to_be_asked_again() -> Result<()> {
+    let mut server = scripted(
+        &["script tenant=b on-categorize:bob=\"mailbox bea\" on-categorize:cid=\"retry-in 3600\""],
+        &[],
+    )?;
+    send(&server, &["bob@b.example", "cid@b.example"])?;
+    server.delivered("bob@b.example")?;
+    ensure!(server.site().mailbox("bea@b.example")?.len() == 1, "in another mailbox");
+    let entries = routed(server, 1)?;
+    ensure!(entries[0].stage.stage == spool::StageName::Categorize, "{entries:#?}");
+    let waits = entries[0].due.0.saturating_sub(entries[0].arrived.0);
+    ensure!((3_600_000..3_700_000).contains(&waits), "{waits} ms");
     Ok(())
 }
 

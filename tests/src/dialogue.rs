@@ -6,14 +6,28 @@
 pub mod parse;
 
 use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::certificate;
 use crate::client::Client;
+use crate::peer::Peer;
 use crate::server::Server;
 use crate::tree;
 use parse::{Dialogue, Step};
+
+/// How long a line may take to come to a peer; as for an observation of the server.
+const LINE_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// The servers that mail goes to.
+struct Peers {
+    peers: Vec<(String, Peer)>,
+    lines: Receiver<String>,
+    /// Messages that were looked at, by the peer's name.
+    taken: Vec<String>,
+}
 
 /// Runs the dialogue of a file in `tests`.
 ///
@@ -22,20 +36,32 @@ use parse::{Dialogue, Step};
 pub fn check(file: &str) -> Result<()> {
     let path = Path::new("tests").join(file);
     let dialogue = parse::parse(&tree::text(&path)?).with_context(|| file.to_owned())?;
-    run(&dialogue, file)
+    run(dialogue, file)
 }
 
-fn run(dialogue: &Dialogue, file: &str) -> Result<()> {
+fn run(mut dialogue: Dialogue, file: &str) -> Result<()> {
+    let (sender, lines) = channel();
+    let peers = dialogue.scene.start_peers(&sender)?;
+    let mut peers = Peers { peers, lines, taken: Vec::new() };
     let mut server = Server::start(&dialogue.scene)?;
     let mut client = Some(Client::connect(server.address())?);
     for (number, step) in &dialogue.steps {
-        carry_out(step, &mut server, &mut client).with_context(|| format!("{file}:{number}"))?;
+        carry_out(step, (&mut server, &mut peers), &mut client)
+            .with_context(|| format!("{file}:{number}"))?;
     }
     hang_up(&mut client).with_context(|| format!("{file}: at the end"))?;
-    server.stop()
+    server.stop()?;
+    let listens = dialogue.steps.iter().any(|(_, step)| matches!(step, Step::Heard(_)));
+    let surplus: Vec<String> = peers.lines.try_iter().filter(|line| listens && line != "QUIT").collect();
+    ensure!(surplus.is_empty(), "{file}: at the end: peers heard this too: {surplus:#?}");
+    Ok(())
 }
 
-fn carry_out(step: &Step, server: &mut Server, client: &mut Option<Client>) -> Result<()> {
+fn carry_out(
+    step: &Step,
+    (server, peers): (&mut Server, &mut Peers),
+    client: &mut Option<Client>,
+) -> Result<()> {
     match step {
         Step::Connect => {
             hang_up(client)?;
@@ -47,7 +73,12 @@ fn carry_out(step: &Step, server: &mut Server, client: &mut Option<Client>) -> R
             *client = Some(clear.encrypt(certificate::client(name, None)?)?);
             Ok(())
         }
-        Step::Arrives { address, lines } => arrives(&server.delivered(address)?, lines),
+        Step::Arrives { address, lines } if address.contains('@') => {
+            arrives(&server.delivered(address)?, lines)
+        }
+        Step::Arrives { address, lines } => arrives(&peers.message(address, server)?, lines),
+        Step::Heard(pattern) => peers.hear(pattern),
+        Step::Settled { outcome, reason } => server.ended(outcome, reason),
         Step::Nothing => server.settled(),
         Step::Asked(asked) => server.asked(asked),
         Step::Closed => client.take().context("closed already")?.closed(),
@@ -68,9 +99,31 @@ fn speak(step: &Step, client: &mut Client) -> Result<()> {
         Step::Connect
         | Step::Encrypt(_)
         | Step::Arrives { .. }
+        | Step::Heard(_)
+        | Step::Settled { .. }
         | Step::Nothing
         | Step::Asked(_)
         | Step::Closed => Ok(()),
+    }
+}
+
+impl Peers {
+    /// The next line that any of them gets.
+    fn hear(&self, pattern: &str) -> Result<()> {
+        let line =
+            self.lines.recv_timeout(LINE_WAIT_MAX).with_context(|| format!("no peer heard {pattern}"))?;
+        ensure!(parse::fits(pattern, &line), "expected {pattern}\n     heard {line}");
+        Ok(())
+    }
+
+    /// The next message of one of them; its outcome is observed before it is looked for.
+    fn message(&mut self, name: &str, server: &mut Server) -> Result<Vec<u8>> {
+        let (_, peer) = self.peers.iter().find(|(known, _)| known == name).context("no such peer")?;
+        server.ended("relayed", "*")?;
+        let at = self.taken.iter().filter(|taken| *taken == name).count();
+        self.taken.push(name.to_owned());
+        let message = peer.messages().into_iter().nth(at).with_context(|| format!("{name} got no other"))?;
+        Ok(message.content)
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +43,31 @@ pub struct Received {
     pub recipients: Vec<String>,
     /// Without the stuffed dots and the final one.
     pub content: Vec<u8>,
+}
+
+/// Who hears each command line that peers get, as it comes; a connection comes as the peer's name in angle brackets.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// The peer's name.
+    pub name: String,
+    /// Where lines go.
+    pub lines: Sender<String>,
+}
+
+/// What a peer knows of all its sessions, and who else hears of it.
+#[derive(Clone, Debug)]
+struct Ears {
+    seen: Arc<Mutex<Seen>>,
+    by: Option<Listener>,
+}
+
+impl Ears {
+    fn hear(&self, line: &str) {
+        if let Some(by) = &self.by {
+            // Nobody may listen any more.
+            let _ = by.lines.send(line.to_owned());
+        }
+    }
 }
 
 /// A socket, encrypted or not.
@@ -88,7 +114,15 @@ impl Peer {
     /// # Errors
     /// If there is none.
     pub fn start(script: Script) -> Result<Self> {
-        Self::start_with(script, None)
+        Self::start_with(script, None, None)
+    }
+
+    /// The same, and somebody listens to what it gets.
+    ///
+    /// # Errors
+    /// If there is no port.
+    pub fn start_heard(script: Script, certificate: Option<&Certificate>, by: Listener) -> Result<Self> {
+        Self::start_with(script, certificate.map(Certificate::server).transpose()?, Some(by))
     }
 
     /// The same, and it offers STARTTLS.
@@ -96,20 +130,20 @@ impl Peer {
     /// # Errors
     /// If there is no port.
     pub fn start_with_tls(script: Script, certificate: &Certificate) -> Result<Self> {
-        Self::start_with(script, Some(certificate.server()?))
+        Self::start_with(script, Some(certificate.server()?), None)
     }
 
-    fn start_with(script: Script, tls: Option<Arc<ServerConfig>>) -> Result<Self> {
+    fn start_with(script: Script, tls: Option<Arc<ServerConfig>>, by: Option<Listener>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let peer = Self { address: listener.local_addr()?, seen: Arc::default() };
-        let seen = Arc::clone(&peer.seen);
+        let ears = Ears { seen: Arc::clone(&peer.seen), by };
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (script, seen, tls) = (script.clone(), Arc::clone(&seen), tls.clone());
-                lock(&seen).connections += 1;
+                let (script, ears, tls) = (script.clone(), ears.clone(), tls.clone());
+                lock(&ears.seen).connections += 1;
                 std::thread::spawn(move || {
                     // A session that breaks off is what many tests are about.
-                    let _ = serve(stream, tls, &script, &seen);
+                    let _ = serve(stream, tls, &script, &ears);
                 });
             }
         });
@@ -145,12 +179,8 @@ fn lock(seen: &Mutex<Seen>) -> std::sync::MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn serve(
-    stream: TcpStream,
-    mut tls: Option<Arc<ServerConfig>>,
-    script: &Script,
-    seen: &Mutex<Seen>,
-) -> Result<()> {
+fn serve(stream: TcpStream, mut tls: Option<Arc<ServerConfig>>, script: &Script, ears: &Ears) -> Result<()> {
+    ears.hear(&format!("<{}>", ears.by.as_ref().map_or("", |by| &by.name)));
     stream.set_read_timeout(Some(LINE_WAIT_MAX))?;
     let mut clear = Some(stream.try_clone()?);
     let mut wire: BufReader<Box<dyn Wire>> = BufReader::new(Box::new(stream));
@@ -158,6 +188,7 @@ fn serve(
     let mut message = Received::default();
     loop {
         let line = text_line(&mut wire)?;
+        ears.hear(&line);
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
             "EHLO" | "LHLO" => {
@@ -173,7 +204,7 @@ fn serve(
                 }
                 let mut encrypted = StreamOwned::new(ServerConnection::new(config)?, stream);
                 encrypted.conn.complete_io(&mut encrypted.sock)?;
-                lock(seen).encrypted += 1;
+                lock(&ears.seen).encrypted += 1;
                 wire = BufReader::new(Box::new(encrypted));
             }
             "MAIL" => {
@@ -195,7 +226,8 @@ fn serve(
                 say(&mut wire, &answer)?;
                 if matches!(&answer, Answer::Say(reply) if reply.starts_with('3')) {
                     message.content = content(&mut wire)?;
-                    lock(seen).messages.push(message.clone());
+                    ears.hear(".");
+                    lock(&ears.seen).messages.push(message.clone());
                     say(&mut wire, &script.answer(".", "250 2.0.0 Taken"))?;
                 }
             }

@@ -1,11 +1,16 @@
 //! What stands before the first connection: which guests are installed, how, and what the configuration says.
 
+use std::sync::mpsc::Sender;
+
 use anyhow::{Context, Result, ensure};
 use toml::{Table, Value};
 
+use crate::certificate::Certificate;
+use crate::peer::{Answer, Listener, Peer, Script};
+
 /// Events that the guest `script` exports and that can be bound: those without a script are switched off, so that a
 /// dialogue is about what it says.
-const SCRIPTED: [&str; 18] = [
+const SCRIPTED: &[&str] = &[
     "on-connect",
     "on-tls-established",
     "on-authenticate",
@@ -23,7 +28,10 @@ const SCRIPTED: [&str; 18] = [
     "on-disconnect",
     "on-transport-submission",
     "on-pre-categorize",
+    "on-categorize",
     "on-post-categorize",
+    "on-route",
+    "on-routed",
 ];
 
 /// The scene of a test.
@@ -35,12 +43,28 @@ pub struct Scene {
     pub certificates: Vec<String>,
     /// Keys of the configuration, with dots between the levels, and their values.
     pub config: Vec<(String, Value)>,
+    /// Servers that mail goes to.
+    pub peers: Vec<PeerPlan>,
+}
+
+/// A server that mail goes to: the host of the route that has its name. In settings `@NAME@` stands for its address.
+///
+/// Written `NAME [tls=HOST] STEP=ANSWER …`, as in `out MAIL="450 4.2.0 Later" RCPT:gone@x.example="550 5.1.1 Gone"`; what a peer
+/// says at a step may also be `close`, `hang` and `endless`.
+#[derive(Clone, Debug, Default)]
+pub struct PeerPlan {
+    /// Of the peer, and of the route.
+    pub name: String,
+    /// It offers TLS, with a certificate for this name.
+    pub tls: Option<String>,
+    /// What it says.
+    pub script: Script,
 }
 
 /// A guest of `tests/guests` or a sink of `plugins/`, as an operator installs it.
 ///
 /// Written `GUEST key=value …`; values with spaces in double quotes. The keys `as`, `tenant`, `tier`, `priority`, `on-fault`,
-/// `rule`, `also` (events to bind without a script), `grants`, `fuel`, `wall-clock-milliseconds`, `memory-bytes` and `host-call-bytes`
+/// `rule`, `grants` (with commas between), `also` (events to bind without a script), `fuel`, `wall-clock-milliseconds`, `memory-bytes` and `host-call-bytes`
 /// are the operator's; all others are settings of the guest, `['a', 'b']` a list of them.
 #[derive(Debug, Default, PartialEq)]
 pub struct Installed {
@@ -69,6 +93,31 @@ impl Scene {
     /// As [`Installed::parse`].
     pub fn with_sink(text: &str) -> Result<Self> {
         Ok(Self { sinks: vec![Installed::parse(text)?], ..Self::default() })
+    }
+
+    /// Starts the peers, and tells the configuration and the sinks where they are. Whoever holds the other end hears what
+    /// they get.
+    ///
+    /// # Errors
+    /// If one does not start.
+    pub fn start_peers(&mut self, lines: &Sender<String>) -> Result<Vec<(String, Peer)>> {
+        let mut peers = Vec::new();
+        for plan in &self.peers {
+            let certificate = plan.tls.as_deref().map(Certificate::of).transpose()?;
+            let by = Listener { name: plan.name.clone(), lines: lines.clone() };
+            let peer = Peer::start_heard(plan.script.clone(), certificate.as_ref(), by)?;
+            let address = peer.address().to_string();
+            let hosts = vec![Value::from(address.as_str())];
+            self.config.push((format!("routes.{}.hosts", plan.name), Value::from(hosts)));
+            let called = format!("@{}@", plan.name);
+            for (_, value) in self.sinks.iter_mut().flat_map(|sink| &mut sink.settings) {
+                if let Value::String(text) = value {
+                    *text = text.replace(&called, &address);
+                }
+            }
+            peers.push((plan.name.clone(), peer));
+        }
+        Ok(peers)
     }
 
     /// The configuration of a server with its data in `folder`: a listener on a free port; the domain `b.example` of the
@@ -115,17 +164,11 @@ impl Installed {
     /// # Errors
     /// If a quote is not closed, or a word is no pair.
     pub fn parse(text: &str) -> Result<Self> {
-        let (guest, mut rest) = text.split_once(' ').unwrap_or((text, ""));
+        let (guest, rest) = text.split_once(' ').unwrap_or((text, ""));
         ensure!(!guest.is_empty(), "no guest");
         let mut installed = Self { guest: guest.to_owned(), name: guest.to_owned(), ..Self::default() };
-        while !rest.is_empty() {
-            let (key, after) = rest.split_once('=').context("key=value")?;
-            let (value, after) = match after.strip_prefix('"') {
-                Some(quoted) => quoted.split_once('"').context("a quote that is not closed")?,
-                None => after.split_at(after.find(' ').unwrap_or(after.len())),
-            };
+        for (key, value) in pairs(rest)? {
             installed.set(key, value);
-            rest = after.trim_start();
         }
         Ok(installed)
     }
@@ -163,7 +206,7 @@ impl Installed {
     pub fn file_text(&self) -> String {
         let mut file = self.top.clone();
         let mut events = Table::new();
-        for event in SCRIPTED {
+        for event in SCRIPTED.iter().copied() {
             let is_scripted = self.settings.keys().any(|key| key.split(':').next() == Some(event));
             if is_scripted || self.also.iter().any(|also| also == event) {
                 events.insert(event.to_owned(), self.event.clone().into());
@@ -181,6 +224,44 @@ impl Installed {
         }
         file.to_string()
     }
+}
+
+impl PeerPlan {
+    /// Reads `NAME [tls=HOST] STEP=ANSWER …`.
+    ///
+    /// # Errors
+    /// As [`Installed::parse`].
+    pub fn parse(text: &str) -> Result<Self> {
+        let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
+        ensure!(!name.is_empty(), "no name");
+        let mut plan = Self { name: name.to_owned(), ..Self::default() };
+        for (key, value) in pairs(rest)? {
+            let step = key.replace(':', " ");
+            match (key, value) {
+                ("tls", host) => plan.tls = Some(host.to_owned()),
+                (_, "close") => plan.script = plan.script.at(&step, Answer::Close),
+                (_, "hang") => plan.script = plan.script.at(&step, Answer::Hang),
+                (_, "endless") => plan.script = plan.script.at(&step, Answer::Endless),
+                (_, reply) => plan.script = plan.script.saying(&step, &reply.replace("/n", "\r\n")),
+            }
+        }
+        Ok(plan)
+    }
+}
+
+/// `key=value …`, values with spaces in double quotes.
+fn pairs(mut rest: &str) -> Result<Vec<(&str, &str)>> {
+    let mut pairs = Vec::new();
+    while !rest.is_empty() {
+        let (key, after) = rest.split_once('=').context("key=value")?;
+        let (value, after) = match after.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').context("a quote that is not closed")?,
+            None => after.split_at(after.find(' ').unwrap_or(after.len())),
+        };
+        pairs.push((key, value));
+        rest = after.trim_start();
+    }
+    Ok(pairs)
 }
 
 /// `['a', 'b']` is a list, everything else a text.

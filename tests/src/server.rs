@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::clock::Stopwatch;
-use crate::dialogue::parse::Asked;
+use crate::dialogue::parse::{self, Asked};
 use crate::scene::Scene;
 use crate::site::Site;
 
@@ -172,6 +172,20 @@ impl Server {
             _ => false,
         };
         self.take(is_it).with_context(|| format!("{asked:?}")).map(drop)
+    }
+
+    /// Waits until a recipient or an entry ended so, for a reason like this.
+    ///
+    /// # Errors
+    /// If none did.
+    pub fn ended(&mut self, outcome: &str, reason: &str) -> Result<()> {
+        let is_it = |seen: &Observation| match seen {
+            Observation::Settled { outcome: word, reason: why, .. } => {
+                *word == outcome && parse::fits(reason, why)
+            }
+            _ => false,
+        };
+        self.take(is_it).with_context(|| format!("nothing was {outcome}: {reason}")).map(drop)
     }
 
     /// Stops in good order.

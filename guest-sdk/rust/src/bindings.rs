@@ -49,5 +49,8 @@ events! {
     on_disconnect: "sluice:sdk/on-disconnect" shares { "sluice:sink/types@0.1.0" = types }
     on_transport_submission: "sluice:sdk/on-transport-submission" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/stage@0.1.0" = stage }
     on_pre_categorize: "sluice:sdk/on-pre-categorize" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/stage@0.1.0" = stage }
+    on_categorize: "sluice:sdk/on-categorize" shares { "sluice:sink/types@0.1.0" = types }
     on_post_categorize: "sluice:sdk/on-post-categorize" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/stage@0.1.0" = stage }
+    on_route: "sluice:sdk/on-route" shares { "sluice:sink/types@0.1.0" = types }
+    on_routed: "sluice:sdk/on-routed" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/stage@0.1.0" = stage }
 }

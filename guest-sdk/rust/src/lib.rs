@@ -30,7 +30,7 @@
 //! # Which event
 //! | while a client talks to us | when the message is ours | the sink's own life |
 //! | --- | --- | --- |
-//! | [`mod@on_connect`], [`mod@on_tls_established`], [`mod@on_helo`], [`mod@on_authenticate`], [`mod@on_auth_step`], [`mod@on_mail_from`], [`mod@on_rcpt_to`], [`mod@on_data`], [`mod@on_end_of_data`], [`mod@on_inbound_command`], [`mod@on_reply`], [`mod@on_violation`], [`mod@on_rejected`], [`mod@on_transaction_end`], [`mod@on_disconnect`] | [`mod@on_transport_submission`], [`mod@on_pre_categorize`], [`mod@on_post_categorize`] | [`mod@on_prepare`], [`mod@on_self_test`] |
+//! | [`mod@on_connect`], [`mod@on_tls_established`], [`mod@on_helo`], [`mod@on_authenticate`], [`mod@on_auth_step`], [`mod@on_mail_from`], [`mod@on_rcpt_to`], [`mod@on_data`], [`mod@on_end_of_data`], [`mod@on_inbound_command`], [`mod@on_reply`], [`mod@on_violation`], [`mod@on_rejected`], [`mod@on_transaction_end`], [`mod@on_disconnect`] | [`mod@on_transport_submission`], [`mod@on_pre_categorize`], [`mod@on_categorize`], [`mod@on_post_categorize`], [`mod@on_route`], [`mod@on_routed`] | [`mod@on_prepare`], [`mod@on_self_test`] |
 //!
 //! The contract (`wit/` of the project) has more events; each gets its attribute when the server fires it.
 //!
@@ -47,13 +47,14 @@ mod reply;
 mod values;
 
 pub use bindings::contract::sluice::sink::types::{
-    Address, Endpoint, EnhancedStatus, Error, Identity, Notify, Parameter, Refusal, Reply, ReversePath,
+    Address, Endpoint, EnhancedStatus, Error, Identity, NextHop, Notify, Parameter, Refusal, Reply,
+    ReversePath, Route, TlsPolicy,
 };
 pub use events::{
-    on_auth_step, on_authenticate, on_connect, on_data, on_disconnect, on_end_of_data, on_helo,
-    on_inbound_command, on_mail_from, on_post_categorize, on_pre_categorize, on_prepare, on_rcpt_to,
-    on_rejected, on_reply, on_self_test, on_tls_established, on_transaction_end, on_transport_submission,
-    on_violation,
+    on_auth_step, on_authenticate, on_categorize, on_connect, on_data, on_disconnect, on_end_of_data,
+    on_helo, on_inbound_command, on_mail_from, on_post_categorize, on_pre_categorize, on_prepare, on_rcpt_to,
+    on_rejected, on_reply, on_route, on_routed, on_self_test, on_tls_established, on_transaction_end,
+    on_transport_submission, on_violation,
 };
 pub use interfaces::{
     blob, clock, ehlo, envelope, envelope_draft, event, log, message, message_draft, metrics, random,
@@ -61,10 +62,10 @@ pub use interfaces::{
 };
 #[doc(inline)]
 pub use sluice_sdk_macros::{
-    on_auth_step, on_authenticate, on_connect, on_data, on_disconnect, on_end_of_data, on_helo,
-    on_inbound_command, on_mail_from, on_post_categorize, on_pre_categorize, on_prepare, on_rcpt_to,
-    on_rejected, on_reply, on_self_test, on_tls_established, on_transaction_end, on_transport_submission,
-    on_violation,
+    on_auth_step, on_authenticate, on_categorize, on_connect, on_data, on_disconnect, on_end_of_data,
+    on_helo, on_inbound_command, on_mail_from, on_post_categorize, on_pre_categorize, on_prepare, on_rcpt_to,
+    on_rejected, on_reply, on_route, on_routed, on_self_test, on_tls_established, on_transaction_end,
+    on_transport_submission, on_violation,
 };
 
 /// For the code that the attributes write; no promise is made for it.

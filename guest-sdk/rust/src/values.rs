@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Address, Parameter, ReversePath};
+use crate::{Address, NextHop, Parameter, ReversePath, Route, TlsPolicy};
 
 impl Address {
     /// Whether the domain is this one, or one below it; ASCII case does not count.
@@ -68,6 +68,47 @@ impl Parameter {
     #[must_use]
     pub fn is(&self, keyword: &str) -> bool {
         self.keyword.eq_ignore_ascii_case(keyword)
+    }
+}
+
+impl Route {
+    /// The operator's route of that name; where there is none, the mail exchangers of the domain, in a queue of that name.
+    #[must_use]
+    pub fn named(queue: &str) -> Self {
+        let (queue, hosts) = (queue.to_owned(), Vec::new());
+        Self { queue, hosts, pool: None, tls: TlsPolicy::Opportunistic, agent: None }
+    }
+
+    /// To these hosts, in order. Grant: `next-hop`.
+    ///
+    /// ```
+    /// use sluice_sdk::Route;
+    ///
+    /// let route = Route::to("hub", [("mx1.example.org", 25), ("mx2.example.org", 25)]);
+    /// assert_eq!(route.hosts.len(), 2);
+    /// ```
+    #[must_use]
+    pub fn to<'a>(queue: &str, hosts: impl IntoIterator<Item = (&'a str, u16)>) -> Self {
+        let host = |(name, port): (&str, u16)| NextHop { name: name.to_owned(), port };
+        Self { hosts: hosts.into_iter().map(host).collect(), ..Self::named(queue) }
+    }
+
+    /// To the installed sink of that name, which exports `on-deliver`.
+    #[must_use]
+    pub fn agent(queue: &str, sink: &str) -> Self {
+        Self { agent: Some(sink.to_owned()), ..Self::named(queue) }
+    }
+
+    /// With this much TLS.
+    #[must_use]
+    pub fn with_tls(self, tls: TlsPolicy) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// From the source addresses of that name in the operator's configuration.
+    #[must_use]
+    pub fn from_pool(self, pool: &str) -> Self {
+        Self { pool: Some(pool.to_owned()), ..self }
     }
 }
 

@@ -54,8 +54,8 @@ capabilities! {
     Http "http" Interface NotYet
     Directory "directory" Interface NotYet
     Submit "submit" Interface NotYet
-    Forward "forward" Grant NotYet
-    NextHop "next-hop" Grant NotYet
+    Forward "forward" Grant Yes
+    NextHop "next-hop" Grant Yes
     OutboundVerbs "outbound-verbs" Grant NotYet
     Credentials "credentials" Grant Yes
 }

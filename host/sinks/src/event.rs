@@ -97,10 +97,10 @@ events! {
     Disconnect "on-disconnect" Notice Yes
     TransportSubmission "on-transport-submission" Stage Yes
     PreCategorize "on-pre-categorize" Stage Yes
-    Categorize "on-categorize" Provider NotYet
+    Categorize "on-categorize" Provider Yes
     PostCategorize "on-post-categorize" Stage Yes
-    Route "on-route" Provider NotYet
-    Routed "on-routed" Stage NotYet
+    Route "on-route" Provider Yes
+    Routed "on-routed" Stage Yes
     ResolveNextHop "on-resolve-next-hop" Provider NotYet
     RemoteTls "on-remote-tls" Gate NotYet
     SessionStart "on-session-start" Gate NotYet

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `# text` | a comment |
 //! | `-- sink NAME key=value …` | install a guest of `tests/guests` or a sink of `plugins/`; see [`crate::scene::Installed`] |
+//! | `-- peer NAME STEP=ANSWER …` | a server that mail goes to, at the end of the route NAME; see [`crate::scene::PeerPlan`] |
 //! | `-- config KEY=VALUE` | another value in the server's configuration, as TOML |
 //! | `C: text` | send the text and CRLF; lines that follow one another leave in one piece |
 //! | `C\| text` | send the bytes of the text, with `\r` `\n` `\t` `\0` `\\` `\xHH`, and no CRLF |
@@ -17,6 +18,9 @@
 //! | `=> messages/x.eml ADDRESS` | what arrives next for the address is like this file of `tests` |
 //! | `=> ADDRESS`, then `=\| text` | the same, with its lines here; `*` as in `S:`, a line `**` is any number of lines |
 //! | `=> nothing` | everything accepted so far is settled, and nothing more has arrived |
+//! | `P: text` | the next command line that a peer gets; `<NAME>` is a connection to it, `.` the end of a message |
+//! | `=> NAME`, then `=\| text` | the next message that this peer got and took |
+//! | `-- settled OUTCOME text` | a recipient of an entry, or all of it, ended so (`relayed`, `deferred`, `failed`), for a reason like this |
 //! | `-- asked NAME EVENT WORD` | the installation was asked about the event, and its verdict or fault has this word |
 //!
 //! In texts that are sent, `{x*70}` stands for 70 times `x`.
@@ -25,7 +29,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::scene::{Installed, Scene};
+use crate::scene::{Installed, PeerPlan, Scene};
 use crate::tree;
 
 /// A dialogue file, read.
@@ -54,9 +58,18 @@ pub enum Step {
     Connect,
     /// A handshake, in which the client asks for this name.
     Encrypt(String),
+    /// A line comes to a peer.
+    Heard(String),
+    /// A recipient's end.
+    Settled {
+        /// The word.
+        outcome: String,
+        /// A pattern.
+        reason: String,
+    },
     /// A message arrives.
     Arrives {
-        /// The recipient.
+        /// The recipient, or the peer.
         address: String,
         /// Its lines, with `*` for what varies.
         lines: Vec<String>,
@@ -105,12 +118,13 @@ impl Dialogue {
             "C:" => self.send(number, [repeated(text)?.as_bytes(), b"\r\n"].concat()),
             "C|" => self.send(number, unescaped(&repeated(text)?)?),
             "S:" => self.steps.push((number, expected(text)?)),
+            "P:" => self.steps.push((number, Step::Heard(text.to_owned()))),
             "=>" => self.steps.push((number, arrival(text)?)),
             "=|" => match self.steps.last_mut() {
                 Some((_, Step::Arrives { lines, .. })) => lines.push(text.to_owned()),
                 _ => bail!("a line of a message that did not arrive"),
             },
-            _ => bail!("neither C: S: => -- nor #"),
+            _ => bail!("neither C: S: P: => -- nor #"),
         }
         Ok(())
     }
@@ -132,6 +146,12 @@ impl Dialogue {
             "asked" => self.steps.push((number, asked(rest)?)),
             "encrypt" => self.steps.push((number, Step::Encrypt(rest.to_owned()))),
             "certificate" => self.scene.certificates.push(rest.to_owned()),
+            "settled" => {
+                let (outcome, reason) = rest.split_once(' ').context("-- settled OUTCOME text")?;
+                let (outcome, reason) = (outcome.to_owned(), reason.to_owned());
+                self.steps.push((number, Step::Settled { outcome, reason }));
+            }
+            "peer" => self.scene.peers.push(PeerPlan::parse(rest)?),
             "sink" => self.scene.sinks.push(Installed::parse(rest)?),
             "config" => {
                 let (key, value) = rest.split_once('=').context("config KEY=VALUE")?;

@@ -23,6 +23,16 @@ pub(crate) struct Parameter {
     pub(crate) owned: TokenStream,
     /// As a handler writes it; for messages.
     pub(crate) borrowed: &'static str,
+    pub(crate) lent: Lent,
+}
+
+/// How a handler gets a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lent {
+    /// `&value`.
+    Whole,
+    /// `Option<&T>` of an `Option<T>`.
+    Inside,
 }
 
 /// Whether the attribute takes the verbs that the event is wanted for.
@@ -35,15 +45,23 @@ pub(crate) enum Verbs {
 }
 
 fn text(name: &'static str) -> Parameter {
-    Parameter { name, owned: quote!(::std::string::String), borrowed: "&str" }
+    record(name, quote!(::std::string::String), "&str")
 }
 
 fn octets(name: &'static str) -> Parameter {
-    Parameter { name, owned: quote!(::std::vec::Vec<u8>), borrowed: "&[u8]" }
+    record(name, quote!(::std::vec::Vec<u8>), "&[u8]")
 }
 
 fn record(name: &'static str, owned: TokenStream, borrowed: &'static str) -> Parameter {
-    Parameter { name, owned, borrowed }
+    Parameter { name, owned, borrowed, lent: Lent::Whole }
+}
+
+fn optional(name: &'static str, owned: &TokenStream, borrowed: &'static str) -> Parameter {
+    Parameter { lent: Lent::Inside, ..record(name, quote!(::std::option::Option<#owned>), borrowed) }
+}
+
+fn recipients() -> Parameter {
+    record("recipients", quote!(::std::vec::Vec<u32>), "&[u32]")
 }
 
 fn parameters() -> Parameter {
@@ -152,6 +170,22 @@ pub(crate) fn on_pre_categorize() -> Event {
     event("on_pre_categorize", vec![], quote!(::sluice_sdk::on_pre_categorize::Verdict))
 }
 
+pub(crate) fn on_categorize() -> Event {
+    let subjects = quote!(::std::vec::Vec<::sluice_sdk::on_categorize::Subject>);
+    let returns = quote!(::std::vec::Vec<::sluice_sdk::on_categorize::Target>);
+    event("on_categorize", vec![record("recipients", subjects, "&[Subject]")], returns)
+}
+
 pub(crate) fn on_post_categorize() -> Event {
     event("on_post_categorize", vec![], quote!(::sluice_sdk::on_post_categorize::Verdict))
+}
+
+pub(crate) fn on_route() -> Event {
+    let returns = quote!(::std::vec::Vec<::sluice_sdk::on_route::Choice>);
+    event("on_route", vec![text("domain"), recipients()], returns)
+}
+
+pub(crate) fn on_routed() -> Event {
+    let route = optional("route", &quote!(::sluice_sdk::Route), "Option<&Route>");
+    event("on_routed", vec![route], quote!(::sluice_sdk::on_routed::Verdict))
 }

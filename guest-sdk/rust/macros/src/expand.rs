@@ -9,7 +9,7 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Error, ItemFn, LitStr, ReturnType, Token};
 
-use crate::event::{Event, Verbs};
+use crate::event::{Event, Lent, Verbs};
 
 /// The attribute's output; an error becomes `compile_error!` beside the function, so that nothing else fails because of it.
 pub(crate) fn expand(event: &Event, arguments: TokenStream, function: TokenStream) -> TokenStream {
@@ -59,7 +59,10 @@ fn call(event: &Event, function: &ItemFn) -> TokenStream {
     let handler = &function.sig.ident;
     let values = event.parameters.iter().zip(&function.sig.inputs).map(|(parameter, written)| {
         let name = local(parameter.name);
-        quote_spanned!(ours_at(written.span())=> &#name)
+        match parameter.lent {
+            Lent::Whole => quote_spanned!(ours_at(written.span())=> &#name),
+            Lent::Inside => quote_spanned!(ours_at(written.span())=> #name.as_ref()),
+        }
     });
     let call = quote_spanned!(ours_at(handler.span())=> #handler(#(#values),*));
     let span = match &function.sig.output {
@@ -144,6 +147,14 @@ mod tests {
             fn check(who: &Address) {}
         );
         check(&event::on_rcpt_to(), quote!(), function, "check (& recipient)");
+    }
+
+    #[test]
+    fn what_may_be_absent_is_lent_from_the_inside() {
+        let function = quote!(
+            fn look(route: Option<&Route>) {}
+        );
+        check(&event::on_routed(), quote!(), function, "look (route . as_ref ())");
     }
 
     #[test]

@@ -27,5 +27,5 @@ attributes! {
     on_prepare on_self_test
     on_connect on_tls_established on_helo on_authenticate on_auth_step on_mail_from on_rcpt_to on_data on_end_of_data on_inbound_command on_reply
     on_violation on_rejected on_transaction_end on_disconnect
-    on_transport_submission on_pre_categorize on_post_categorize
+    on_transport_submission on_pre_categorize on_categorize on_post_categorize on_route on_routed
 }

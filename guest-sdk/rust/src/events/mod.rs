@@ -2,6 +2,7 @@
 
 mod life;
 mod login;
+mod routes;
 mod session;
 mod stages;
 mod transaction;
@@ -9,6 +10,7 @@ mod verdicts;
 
 pub use life::{on_prepare, on_self_test};
 pub use login::{on_auth_step, on_authenticate};
+pub use routes::{on_categorize, on_route, on_routed};
 pub use session::{
     on_connect, on_disconnect, on_helo, on_inbound_command, on_rejected, on_reply, on_tls_established,
     on_violation,

@@ -4,7 +4,9 @@
 
 use crate::answer::Neutral;
 use crate::bindings::contract::sluice::sink::{gate, notice, stage};
-use crate::events::{on_authenticate, on_connect, on_end_of_data, on_inbound_command, on_rcpt_to};
+use crate::events::{
+    on_authenticate, on_categorize, on_connect, on_end_of_data, on_inbound_command, on_rcpt_to, on_route,
+};
 use crate::{Address, Refusal, Reply};
 
 /// The cases that every event of a dialogue has.
@@ -104,6 +106,40 @@ impl on_rcpt_to::Verdict {
     #[must_use]
     pub fn rewrite(recipients: impl IntoIterator<Item = Address>) -> Self {
         Self::Rewrite(recipients.into_iter().collect())
+    }
+}
+
+impl on_categorize::Target {
+    /// A mailbox here, by its name.
+    #[must_use]
+    pub fn mailbox(name: &str) -> Self {
+        Self::Mailbox(name.to_owned())
+    }
+
+    /// These instead, at least one.
+    #[must_use]
+    pub fn forward(recipients: impl IntoIterator<Item = Address>) -> Self {
+        Self::Forward(recipients.into_iter().collect())
+    }
+
+    /// The members of a list, at least one; the reverse-path stays.
+    #[must_use]
+    pub fn expand(members: impl IntoIterator<Item = Address>) -> Self {
+        Self::Expand(members.into_iter().collect())
+    }
+
+    /// There is no such recipient: a DSN with this text, which may start with the status.
+    #[must_use]
+    pub fn unknown(text: &str) -> Self {
+        Self::Unknown(Refusal::permanent(text))
+    }
+}
+
+impl on_route::Choice {
+    /// There is no way: a DSN with this text, which may start with the status.
+    #[must_use]
+    pub fn unreachable(text: &str) -> Self {
+        Self::Unreachable(Refusal::permanent(text))
     }
 }
 

@@ -32,7 +32,8 @@ enum End {
     SetAside { reason: String, by: String },
 }
 
-/// Accepts what stands, and answers the dot. What is for domains that nobody here owns is the sender's, if one is known.
+/// Accepts what stands, and answers the dot. What is for domains that nobody here owns is that of the tenant whose sink added
+/// it, else the sender's, if one is known.
 pub(super) async fn accept(
     inbound: &Inbound,
     (session, sender): (&Session, Option<&str>),
@@ -113,6 +114,7 @@ fn divide(
             continue;
         };
         let owner = inbound.tenants.owner(recipient.address.domain());
+        let owner = owner.or_else(|| transaction.added.get(&recipient.id));
         let tenant = owner.map(|owner| &**owner).or(sender).unwrap_or(crate::tenants::OPERATOR).to_owned();
         if let End::SetAside { .. } = end {
             inbound.counters.quarantined.count();

@@ -3,10 +3,11 @@
 //! A call sees its own tenant's recipients alone, so a share of the envelope is lent and merged back. A refused verdict's
 //! edits never come back: `sinks` merges only what stands.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sinks::{Disposition, EventKind, Fate, MessageFacts, Subject, Tiers};
-use smtp::{By, Decision, Envelope, Ingress, Recipient, Refusal, Session, Verdict};
+use smtp::{By, Decision, Envelope, Ingress, Recipient, RecipientId, Refusal, Session, Verdict};
 use spool::QueueId;
 
 use super::content::Arrived;
@@ -30,6 +31,8 @@ pub(super) struct Transaction {
     pub(super) quarantine: Option<(String, String)>,
     /// The tenant whose sink changed the reverse-path: nobody else's recipients may share it.
     pub(super) exclusive: Option<Arc<str>>,
+    /// Recipients that sinks added, with the tenant that was asked: what is for elsewhere is that one's.
+    pub(super) added: BTreeMap<RecipientId, Arc<str>>,
 }
 
 /// Whose eyes a subject is for.
@@ -123,7 +126,7 @@ pub(super) fn fill(
     }
     subject.variables = transaction.variables.clone();
     subject.scores = transaction.scores.clone();
-    let mut envelope = scope.share(session.envelope());
+    let mut envelope = scope.share(session.envelope(), &transaction.added);
     if kind == EventKind::RcptTo
         && let Some(candidate) = session.candidate()
     {
@@ -189,13 +192,16 @@ pub(super) fn take_back(
         if kind == EventKind::MailFrom && scope.tiers != Tiers::OperatorOnly {
             transaction.exclusive = Some(Arc::clone(scope.tenant));
         }
-        merge(session.envelope_mut(), &before, after);
+        let news = merge(session.envelope_mut(), &before, after);
+        transaction.added.extend(news.into_iter().map(|id| (id, Arc::clone(scope.tenant))));
     }
     None
 }
 
-/// What changed between `before` and `after` happens to `whole`, which may have recipients that the sink did not see.
-fn merge(whole: &mut Envelope, before: &Envelope, after: &Envelope) {
+/// What changed between `before` and `after` happens to `whole`, which may have recipients that the sink did not see. The
+/// answer is who is new.
+fn merge(whole: &mut Envelope, before: &Envelope, after: &Envelope) -> Vec<RecipientId> {
+    let mut news = Vec::new();
     whole.reverse_path = after.reverse_path.clone();
     whole.priority = after.priority;
     whole.expires = after.expires;
@@ -207,18 +213,26 @@ fn merge(whole: &mut Envelope, before: &Envelope, after: &Envelope) {
         match whole.recipients.iter_mut().find(|known| known.id == recipient.id) {
             Some(known) if !is_new => *known = recipient.clone(),
             // The sink took an id that a recipient has whom it did not see.
-            Some(_) => whole.recipients.push(Recipient { id: whole.unused_id(), ..recipient.clone() }),
-            None => whole.recipients.push(recipient.clone()),
+            Some(_) => {
+                news.push(whole.unused_id());
+                whole.recipients.push(Recipient { id: whole.unused_id(), ..recipient.clone() });
+            }
+            None => {
+                news.push(recipient.id);
+                whole.recipients.push(recipient.clone());
+            }
         }
     }
+    news
 }
 
 impl Scope<'_> {
     /// The envelope with the recipients that the round may see.
-    fn share(&self, envelope: &Arc<Envelope>) -> Arc<Envelope> {
-        // What is for elsewhere is its sender's, who sees all.
+    fn share(&self, envelope: &Arc<Envelope>, added: &BTreeMap<RecipientId, Arc<str>>) -> Arc<Envelope> {
+        // What is for elsewhere is its sender's, who sees all, or that of the tenant whose sink added it.
         let own = |recipient: &Recipient| {
-            self.tenants.owner(recipient.address.domain()).is_some_and(|owner| owner == self.tenant)
+            let owner = self.tenants.owner(recipient.address.domain()).or_else(|| added.get(&recipient.id));
+            owner.is_some_and(|owner| owner == self.tenant)
         };
         if self.sight == Sight::All || envelope.recipients.iter().all(own) {
             return Arc::clone(envelope);

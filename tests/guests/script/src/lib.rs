@@ -1,13 +1,14 @@
 //! Says and does at each event what its settings say, so that a dialogue can ask for any verdict of any event.
 //!
 //! The setting `on-rcpt-to` is the script of that event; `on-rcpt-to:ann` goes first where the recipient's local-part is
-//! `ann` (for commands and replies the verb stands there, at stages `again` from the second attempt on). A script is a list
+//! `ann` (for commands and replies the verb stands there, at stages `again` from the second attempt on; see also [`way_out`]). A script is a list
 //! of steps between semicolons: actions ([`act`]) and, as the last one, a verdict ([`say`]). Without a script: no opinion.
 
 mod act;
 mod edit;
 mod misbehave;
 mod say;
+mod way_out;
 
 use say::Said;
 use sluice_sdk::on_disconnect::Totals;
@@ -186,17 +187,17 @@ fn disconnect(cause: &str, totals: &Totals) {
 
 #[sluice_sdk::on_transport_submission]
 fn transport_submission() -> Result<on_post_categorize::Verdict, Wrong> {
-    stage("on-transport-submission")
+    stage("on-transport-submission", "")
 }
 
 #[sluice_sdk::on_pre_categorize]
 fn pre_categorize() -> Result<on_post_categorize::Verdict, Wrong> {
-    stage("on-pre-categorize")
+    stage("on-pre-categorize", "")
 }
 
 #[sluice_sdk::on_post_categorize]
 fn post_categorize() -> Result<on_post_categorize::Verdict, Wrong> {
-    stage("on-post-categorize")
+    stage("on-post-categorize", "")
 }
 
 fn gate(said: Said) -> Result<on_data::Verdict, Wrong> {
@@ -220,11 +221,11 @@ fn notice(said: Said) -> Result<on_rejected::Action, Wrong> {
     })
 }
 
-fn stage(name: &str) -> Result<on_post_categorize::Verdict, Wrong> {
+fn stage(name: &str, route: &str) -> Result<on_post_categorize::Verdict, Wrong> {
     use on_post_categorize::{Pause, Verdict};
     let subject = if event::attempt() > 1 { "again" } else { "" };
     let state = String::from_utf8_lossy(&event::state()).into_owned();
-    Ok(match run(name, subject, &[("state", &state)])? {
+    Ok(match run(name, subject, &[("state", &state), ("route", route)])? {
         Said::Continue => Verdict::Continue,
         Said::Done => Verdict::Done,
         Said::Wait { seconds, state } => {
@@ -239,8 +240,7 @@ fn stage(name: &str) -> Result<on_post_categorize::Verdict, Wrong> {
 
 /// The script of `event` for `subject`, carried out; `{name}` in it stands for what the facts and the session say.
 fn run(event: &str, subject: &str, facts: &[(&str, &str)]) -> Result<Said, Wrong> {
-    let own = (!subject.is_empty()).then(|| settings::get(&format!("{event}:{subject}"))).flatten();
-    let Some(mut script) = own.or_else(|| settings::get(event)) else { return Ok(Said::Continue) };
+    let Some(mut script) = script(event, subject) else { return Ok(Said::Continue) };
     if script.contains("{session}") {
         script = script.replace("{session}", &of_the_session());
     }
@@ -262,4 +262,9 @@ fn of_the_session() -> String {
         or_none(session::tls_server_name()),
         or_none(session::helo_name()),
     )
+}
+
+fn script(event: &str, subject: &str) -> Option<String> {
+    let own = (!subject.is_empty()).then(|| settings::get(&format!("{event}:{subject}"))).flatten();
+    own.or_else(|| settings::get(event))
 }

@@ -34,14 +34,23 @@ impl Said {
 
 /// Carries out the steps; the last one may be a verdict.
 pub(crate) fn read(script: &str, facts: &[(&str, &str)]) -> Result<Said, Wrong> {
-    let mut said = Said::Continue;
+    Ok(steps(script, facts, verdict)?.unwrap_or(Said::Continue))
+}
+
+/// The same with the verdicts that `verdict` knows.
+pub(crate) fn steps<V>(
+    script: &str,
+    facts: &[(&str, &str)],
+    verdict: impl Fn(&str, &str) -> Result<Option<V>, Wrong>,
+) -> Result<Option<V>, Wrong> {
+    let mut said = None;
     for step in script.split(';') {
         let step = facts
             .iter()
             .fold(step.trim().to_owned(), |step, (name, fact)| step.replace(&format!("{{{name}}}"), fact));
         let (word, rest) = step.split_once(' ').unwrap_or((&step, ""));
         match verdict(word, rest)? {
-            Some(verdict) => said = verdict,
+            Some(verdict) => said = Some(verdict),
             None => act::act(word, rest)?,
         }
     }
@@ -86,7 +95,7 @@ fn verdict(word: &str, rest: &str) -> Result<Option<Said>, Wrong> {
 }
 
 /// `451 4.7.1 Text`; without text the host answers.
-fn refusal(text: &str) -> Result<Refusal, Wrong> {
+pub(crate) fn refusal(text: &str) -> Result<Refusal, Wrong> {
     let reply = if text.is_empty() { None } else { Some(reply(text)?) };
     Ok(Refusal { reply, reason: "script".to_owned() })
 }

@@ -159,6 +159,11 @@ fn one(
         may_be_duplicated = end.kind == Kind::MaybeDelivered,
         "delivery deferred"
     );
+    transport.observer.tell(|| Observation::Settled {
+        entry: entry.id.to_string(),
+        outcome: "deferred",
+        reason: format!("{}: {}", end.host, end.text),
+    });
     *again = Some(again.map_or(due, |other| other.min(due)));
     settled(RecipientState::Deferred, end.status)
 }
