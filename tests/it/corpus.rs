@@ -36,6 +36,11 @@ fn the_corpus_of_logins_still_passes() -> Result<()> {
 }
 
 #[test]
+fn the_corpus_of_proxies_still_passes() -> Result<()> {
+    replay("proxy", smtp::fuzz::proxy)
+}
+
+#[test]
 fn the_corpus_of_sessions_with_peers_still_passes() -> Result<()> {
     replay("client", smtp::fuzz::client)
 }

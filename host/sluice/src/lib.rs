@@ -41,7 +41,7 @@ use deliver::path::Pattern;
 use deliver::remote::Remote;
 use inbound::certificates::Certificates;
 use inbound::connections::{ConnectionLimits, Connections};
-use inbound::listener::Listener;
+use inbound::listener::{Listener, Terms};
 use inbound::passwords::Passwords;
 use inbound::resources::Resources;
 use inbound::tls::Tls;
@@ -294,8 +294,10 @@ fn open_listeners(
         let authentication = authentication(listener, config);
         let settings =
             smtp::Settings { bare_newlines, encryption, authentication, protocol, ..settings.clone() };
+        let proxies = listener.proxies.iter().map(|text| Network::parse(text));
+        let proxies = proxies.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
         let settings = Arc::new(settings);
-        let opened = Listener::open(name, listener.address, tenant, (settings, tls))
+        let opened = Listener::open(name, listener.address, Terms { tenant, settings, tls, proxies })
             .with_context(|| format!("listener {name} can't have {}", listener.address))?;
         Ok((name.clone(), opened))
     };

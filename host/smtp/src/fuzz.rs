@@ -6,9 +6,11 @@
 
 mod auth;
 mod client;
+mod proxy;
 
 pub use auth::auth;
 pub use client::client;
+pub use proxy::proxy;
 
 use crate::address::{Domain, Mailbox};
 use crate::client::Mechanism;

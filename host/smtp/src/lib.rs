@@ -19,6 +19,7 @@ pub mod limits;
 pub mod notice;
 pub mod parameters;
 pub mod path;
+pub mod proxy;
 pub mod replies;
 pub mod reply;
 pub mod route;

@@ -47,6 +47,11 @@ fn listeners(config: &Config, wrong: &mut Vec<(String, String)>) {
         {
             wrong.push((format!("listeners.{name}.tenant"), format!("there is no tenant {tenant:?}.")));
         }
+        for text in &listener.proxies {
+            if let Err(sentence) = Network::parse(text) {
+                wrong.push((format!("listeners.{name}.proxies"), format!("{sentence}.")));
+            }
+        }
         let needs_one = matches!(listener.tls, ListenerTls::Required | ListenerTls::Implicit);
         if needs_one && config.certificates.is_empty() {
             let sentence = "needs a certificate: name one in `certificates`.";

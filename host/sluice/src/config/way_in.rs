@@ -26,6 +26,9 @@ settings! {
         /// Whether clients may log in: `off`, `encrypted` behind TLS alone, or `clear` where nobody can listen. Absent: `encrypted` for
         /// `submission`, else `off`.
         pub authentication: Option<ListenerAuthentication> = None,
+        /// Networks of proxies that tell whom they speak for, by the PROXY protocol (version 1 or 2), before anything else. Nobody else is
+        /// believed.
+        pub proxies: Vec<String> = Vec::new(),
         /// Whose listener this is: the tenant's sinks are asked from the first moment. Absent: known at the first recipient.
         pub tenant: Option<String> = None,
         /// What becomes of a message with a CR or LF that stands alone: `reject`, or `accept` as it came. Neither ends a message.

@@ -24,6 +24,7 @@ use super::content::Arriving;
 use super::gates::Gates;
 use super::listener::Listener;
 use super::patience::Patience;
+use super::proxy;
 use super::wire::Wire;
 use crate::clock;
 
@@ -74,16 +75,18 @@ enum Waited {
 
 /// Serves one client until either side is done.
 pub(super) async fn serve(arrival: Arrival, inbound: Arc<Inbound>) {
+    let Some((arrival, proxied)) = Box::pin(proxy::identified(arrival, &inbound)).await else { return };
     let Arrival { listener, socket, remote, place } = arrival;
     let mut facts =
         Facts::new(clock::fresh_id().to_string(), Arc::clone(&listener.name), Arc::clone(&inbound.host_name));
-    facts.protocol = listener.settings.protocol;
-    facts.local = socket.local_addr().ok();
+    facts.protocol = listener.terms.settings.protocol;
+    facts.local = proxied.map_or_else(|| socket.local_addr().ok(), |(endpoints, _)| Some(endpoints.server));
     facts.remote = Some(remote);
+    facts.proxy = proxied.map(|(_, proxy)| proxy);
     facts.connections = place.of_address;
     tracing::debug!(session = facts.session_id, listener = &*listener.name, %remote, "session begins");
-    let mut session = Session::new(Arc::clone(&listener.settings), facts);
-    let gates = Gates::begin(&inbound, listener.tenant.clone());
+    let mut session = Session::new(Arc::clone(&listener.terms.settings), facts);
+    let gates = Gates::begin(&inbound, listener.terms.tenant.clone());
     session.set_interest(gates.interest(&inbound));
     let mut connection = Connection {
         inbound,
@@ -211,7 +214,7 @@ impl Connection {
     /// The handshake, within its wait. What the client says in clear is read no more.
     async fn encrypt(&mut self, wait_max: Duration) -> io::Result<()> {
         self.flush().await?;
-        let (Some(tls), Some(socket)) = (&self.listener.tls, self.wire.take_clear()) else {
+        let (Some(tls), Some(socket)) = (&self.listener.terms.tls, self.wire.take_clear()) else {
             self.session.encryption_failed("there is no certificate");
             return Ok(());
         };

@@ -37,7 +37,8 @@ struct Open {
 #[derive(Debug)]
 pub struct Place {
     connections: Arc<Connections>,
-    address: IpAddr,
+    /// Not known yet where a proxy has not told it.
+    address: Option<IpAddr>,
     /// How many this address has, this one included, at the moment it came.
     pub of_address: u32,
 }
@@ -52,15 +53,19 @@ impl Connections {
     /// A place for a client, or none if a limit is reached.
     #[must_use]
     pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let mut place = self.enter_unknown()?;
+        place.belongs_to(address).then_some(place)
+    }
+
+    /// A place for a client whose address a proxy is about to tell, or none if there are too many in all.
+    #[must_use]
+    pub fn enter_unknown(self: &Arc<Self>) -> Option<Place> {
         let mut open = self.lock();
-        let of_address = open.by_address.get(&address).copied().unwrap_or(0);
-        if open.total >= self.limits.total_max || of_address >= self.limits.per_address_max {
+        if open.total >= self.limits.total_max {
             return None;
         }
         open.total = open.total.saturating_add(1);
-        let of_address = of_address.saturating_add(1);
-        open.by_address.insert(address, of_address);
-        Some(Place { connections: Arc::clone(self), address, of_address })
+        Some(Place { connections: Arc::clone(self), address: None, of_address: 0 })
     }
 
     /// Resolves when the next session closes.
@@ -73,11 +78,29 @@ impl Connections {
     }
 }
 
+impl Place {
+    /// Counts it for the client's address; false if that has too many. Once: a place does not change its client.
+    #[must_use]
+    pub fn belongs_to(&mut self, address: IpAddr) -> bool {
+        let mut open = self.connections.lock();
+        let of_address = open.by_address.get(&address).copied().unwrap_or(0);
+        if self.address.is_some() || of_address >= self.connections.limits.per_address_max {
+            return false;
+        }
+        self.of_address = of_address.saturating_add(1);
+        open.by_address.insert(address, self.of_address);
+        self.address = Some(address);
+        true
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.connections.lock();
         open.total = open.total.saturating_sub(1);
-        if let Entry::Occupied(mut count) = open.by_address.entry(self.address) {
+        if let Some(address) = self.address
+            && let Entry::Occupied(mut count) = open.by_address.entry(address)
+        {
             match count.get().checked_sub(1) {
                 None | Some(0) => {
                     count.remove();

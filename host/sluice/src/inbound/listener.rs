@@ -4,10 +4,11 @@
 //! closes: the sockets that are open keep working, and nothing spins.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sinks::network::Network;
 use smtp::replies;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -24,13 +25,21 @@ pub(crate) const DESCRIPTOR_WAIT: Duration = Duration::from_millis(500);
 pub(crate) struct Listener {
     /// Its name in the configuration.
     pub(crate) name: Arc<str>,
+    /// What holds here.
+    pub(crate) terms: Terms,
+    socket: TcpListener,
+}
+
+/// What holds for the clients of a listener.
+pub(crate) struct Terms {
     /// Whose it is, if it is a tenant's.
     pub(crate) tenant: Option<Arc<str>>,
     /// What sessions that begin here are told.
     pub(crate) settings: Arc<smtp::Settings>,
     /// Absent where there is no certificate.
     pub(crate) tls: Option<Tls>,
-    socket: TcpListener,
+    /// Who tells whom they speak for.
+    pub(crate) proxies: Vec<Network>,
 }
 
 impl Listener {
@@ -38,16 +47,11 @@ impl Listener {
     ///
     /// # Errors
     /// When the address can't be had.
-    pub(crate) fn open(
-        name: &str,
-        address: SocketAddr,
-        tenant: Option<Arc<str>>,
-        (settings, tls): (Arc<smtp::Settings>, Option<Tls>),
-    ) -> io::Result<Self> {
+    pub(crate) fn open(name: &str, address: SocketAddr, terms: Terms) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
-        Ok(Self { name: Arc::from(name), tenant, settings, tls, socket: socket.listen(BACKLOG)? })
+        Ok(Self { name: Arc::from(name), terms, socket: socket.listen(BACKLOG)? })
     }
 
     /// Where it really listens, with the port that the system chose.
@@ -58,9 +62,14 @@ impl Listener {
         self.socket.local_addr()
     }
 
+    /// Whether this is a proxy, which tells whom it speaks for.
+    pub(super) fn is_proxy(&self, address: IpAddr) -> bool {
+        self.terms.proxies.iter().any(|network| network.contains(address))
+    }
+
     /// Whether clients begin with a handshake.
     pub(super) fn begins_encrypted(&self) -> bool {
-        self.settings.encryption == smtp::Encryption::Implicit
+        self.terms.settings.encryption == smtp::Encryption::Implicit
     }
 
     /// Accepts until the server stops.
@@ -95,12 +104,12 @@ impl Listener {
 }
 
 fn admit(listener: &Arc<Listener>, inbound: &Arc<Inbound>, socket: TcpStream, remote: SocketAddr) {
-    let Some(place) = inbound.connections.enter(remote.ip()) else {
-        inbound.counters.connections_refused.count();
-        tracing::info!(listener = &*listener.name, %remote, "refused: too many connections");
-        turn_away(&socket);
-        return;
+    let place = if listener.is_proxy(remote.ip()) {
+        inbound.connections.enter_unknown()
+    } else {
+        inbound.connections.enter(remote.ip())
     };
+    let Some(place) = place else { return turn_away((listener, inbound), &socket, remote) };
     inbound.counters.sessions.count();
     // Replies are gathered and written whole, so waiting for more to send only delays them.
     let _ = socket.set_nodelay(true);
@@ -109,7 +118,12 @@ fn admit(listener: &Arc<Listener>, inbound: &Arc<Inbound>, socket: TcpStream, re
 }
 
 /// The send buffer of a fresh socket takes one line without waiting; if not, the client sees the close alone.
-fn turn_away(socket: &TcpStream) {
+pub(super) fn turn_away((listener, inbound): (&Listener, &Inbound), socket: &TcpStream, remote: SocketAddr) {
+    inbound.counters.connections_refused.count();
+    tracing::info!(listener = &*listener.name, %remote, "refused: too many connections");
+    if listener.begins_encrypted() {
+        return;
+    }
     let mut line = bytes::BytesMut::new();
     replies::CONNECTIONS_TOO_MANY.write_to(&mut line);
     let _ = socket.try_write(&line);

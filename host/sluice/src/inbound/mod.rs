@@ -14,6 +14,7 @@ pub(crate) mod listener;
 mod moment;
 pub(crate) mod passwords;
 mod patience;
+mod proxy;
 pub mod resources;
 mod rounds;
 pub(crate) mod tls;
