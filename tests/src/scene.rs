@@ -65,7 +65,7 @@ pub struct PeerPlan {
 ///
 /// Written `GUEST key=value …`; values with spaces in double quotes. The keys `as`, `tenant`, `tier`, `priority`, `on-fault`,
 /// `rule`, `grants` (with commas between), `also` (events to bind without a script), `fuel`, `wall-clock-milliseconds`, `memory-bytes` and `host-call-bytes`
-/// are the operator's; all others are settings of the guest, `['a', 'b']` a list of them.
+/// are the operator's; all others are settings of the guest, `['a', 'b']` a list of them, `{ a = 'b' }` a table.
 #[derive(Debug, Default, PartialEq)]
 pub struct Installed {
     /// The folder in `tests/guests`.
@@ -264,10 +264,11 @@ fn pairs(mut rest: &str) -> Result<Vec<(&str, &str)>> {
     Ok(pairs)
 }
 
-/// `['a', 'b']` is a list, everything else a text.
+/// `['a', 'b']` is a list, `{ a = 'b' }` a table, `true` and `false` are what they say, everything else is a text.
 fn setting(value: &str) -> Value {
-    let list = value.starts_with('[').then(|| format!("list = {value}").parse::<Table>().ok()).flatten();
-    list.and_then(|mut table| table.remove("list")).unwrap_or_else(|| Value::from(value))
+    let is_typed = value.starts_with(['[', '{']) || matches!(value, "true" | "false");
+    let typed = is_typed.then(|| format!("value = {value}").parse::<Table>().ok()).flatten();
+    typed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::from(value))
 }
 
 #[cfg(test)]
@@ -290,11 +291,15 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_can_be_a_list() {
+    fn a_setting_can_be_a_list_or_a_table() {
         let read =
             Installed::parse("external-tag own-domains=\"['a.example', 'b.example']\" tag=[x").unwrap();
         assert_eq!(read.settings["own-domains"].as_array().map(Vec::len), Some(2));
         assert_eq!(read.settings["tag"].as_str(), Some("[x"));
+        let read =
+            Installed::parse("footer text=\"{ 'b.example' = 'x' }\" authenticated-only=false").unwrap();
+        assert_eq!(read.settings["text"]["b.example"].as_str(), Some("x"));
+        assert_eq!(read.settings["authenticated-only"].as_bool(), Some(false));
     }
 
     #[test]
