@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use smtp::{Envelope, Mailbox, QueueName, Recipient, RecipientId, RecipientState, Route, Timestamp};
 use spool::{ContentPiece, Entry, EntryState, Ingress, NewEntry, QueueId, Spool, StageName, StagePointer};
 use tests::peer::{Answer, Peer, Script};
-use tests::scene::Scene;
+use tests::scene::{Installed, Scene};
 use tests::server::Server;
 use tests::site::Site;
 use toml::Value;
@@ -266,5 +266,29 @@ fn next_hops_that_hang_hold_nobody_up() -> Result<()> {
     // What hangs was never sent anything: the stop cuts it, and no attempt is counted.
     let left = left(server)?;
     ensure!(left.len() == 80 && left.iter().all(|entry| entry.envelope.recipients[0].attempts == 0));
+    Ok(())
+}
+
+#[test]
+fn mail_of_two_tenants_shares_a_connection_unless_a_sink_is_asked_about_it() -> Result<()> {
+    let of = |number, tenant: &str| NewEntry {
+        tenant: tenant.to_owned(),
+        ..entry(number, configured("out"), &["ann@x.example"], CONTENT)
+    };
+    for (sinks, connections) in [
+        (vec![], 1),
+        (vec!["script tenant=b on-session-end=continue"], 2),
+        (vec!["script on-session-end=continue"], 2),
+    ] {
+        let peer = Peer::start(Script::default())?;
+        let mut scene = scene(&[("out", &peer)]);
+        // Of each line.
+        scene.config.push(("routes.out.connections_max".to_owned(), Value::from(1)));
+        scene.sinks = sinks.iter().map(|text| Installed::parse(text)).collect::<Result<_>>()?;
+        let mut server = serve(&scene, vec![of(1, "b"), of(2, "d"), of(3, "b")])?;
+        server.settled()?;
+        ensure!(peer.messages().len() == 3 && peer.connections() == connections, "{sinks:?}: {peer:?}");
+        ensure!(left(server)?.is_empty());
+    }
     Ok(())
 }

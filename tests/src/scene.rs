@@ -32,6 +32,14 @@ const SCRIPTED: &[&str] = &[
     "on-post-categorize",
     "on-route",
     "on-routed",
+    "on-resolve-next-hop",
+    "on-remote-tls",
+    "on-session-start",
+    "on-message-start",
+    "on-per-recipient",
+    "on-before-data",
+    "on-server-response",
+    "on-session-end",
 ];
 
 /// The scene of a test.
@@ -47,7 +55,8 @@ pub struct Scene {
     pub peers: Vec<PeerPlan>,
 }
 
-/// A server that mail goes to: the host of the route that has its name. In settings `@NAME@` stands for its address.
+/// A server that mail goes to: the host of the route that has its name. In settings `@NAME@` stands for its
+/// address, and `@port:NAME@` for its port.
 ///
 /// Written `NAME [tls=HOST] STEP=ANSWER …`, as in `out MAIL="450 4.2.0 Later" RCPT:gone@x.example="550 5.1.1 Gone"`; what a peer
 /// says at a step may also be `close`, `hang` and `endless`.
@@ -109,10 +118,11 @@ impl Scene {
             let address = peer.address().to_string();
             let hosts = vec![Value::from(address.as_str())];
             self.config.push((format!("routes.{}.hosts", plan.name), Value::from(hosts)));
-            let called = format!("@{}@", plan.name);
+            let (called, port) = (format!("@{}@", plan.name), format!("@port:{}@", plan.name));
             for (_, value) in self.sinks.iter_mut().flat_map(|sink| &mut sink.settings) {
                 if let Value::String(text) = value {
-                    *text = text.replace(&called, &address);
+                    *text =
+                        text.replace(&called, &address).replace(&port, &peer.address().port().to_string());
                 }
             }
             peers.push((plan.name.clone(), peer));

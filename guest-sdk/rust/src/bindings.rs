@@ -53,4 +53,12 @@ events! {
     on_post_categorize: "sluice:sdk/on-post-categorize" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/stage@0.1.0" = stage }
     on_route: "sluice:sdk/on-route" shares { "sluice:sink/types@0.1.0" = types }
     on_routed: "sluice:sdk/on-routed" shares { "sluice:sink/types@0.1.0" = types, "sluice:sink/stage@0.1.0" = stage }
+    on_resolve_next_hop: "sluice:sdk/on-resolve-next-hop" shares { "sluice:sink/types@0.1.0" = types }
+    on_remote_tls: "sluice:sdk/on-remote-tls" shares {}
+    on_session_start: "sluice:sdk/on-session-start" shares {}
+    on_message_start: "sluice:sdk/on-message-start" shares { "sluice:sink/types@0.1.0" = types }
+    on_per_recipient: "sluice:sdk/on-per-recipient" shares { "sluice:sink/types@0.1.0" = types }
+    on_before_data: "sluice:sdk/on-before-data" shares { "sluice:sink/types@0.1.0" = types }
+    on_server_response: "sluice:sdk/on-server-response" shares { "sluice:sink/types@0.1.0" = types }
+    on_session_end: "sluice:sdk/on-session-end" shares {}
 }

@@ -5,7 +5,10 @@
 
 use crate::bindings::contract::sluice::sink;
 
-pub use sink::{blob, clock, ehlo, envelope, envelope_draft, event, message, metrics, random, session};
+pub use sink::{
+    blob, clock, command_draft, ehlo, envelope, envelope_draft, event, message, metrics, random, remote,
+    session,
+};
 
 /// Staged edits of the message. What no edit touches keeps its bytes, and a fault of the call throws all of them away.
 ///

@@ -56,7 +56,7 @@ capabilities! {
     Submit "submit" Interface NotYet
     Forward "forward" Grant Yes
     NextHop "next-hop" Grant Yes
-    OutboundVerbs "outbound-verbs" Grant NotYet
+    OutboundVerbs "outbound-verbs" Grant Yes
     Credentials "credentials" Grant Yes
 }
 

@@ -101,14 +101,14 @@ events! {
     PostCategorize "on-post-categorize" Stage Yes
     Route "on-route" Provider Yes
     Routed "on-routed" Stage Yes
-    ResolveNextHop "on-resolve-next-hop" Provider NotYet
-    RemoteTls "on-remote-tls" Gate NotYet
-    SessionStart "on-session-start" Gate NotYet
-    MessageStart "on-message-start" Gate NotYet
-    PerRecipient "on-per-recipient" Gate NotYet
-    BeforeData "on-before-data" Gate NotYet
-    ServerResponse "on-server-response" Gate NotYet
-    SessionEnd "on-session-end" Gate NotYet
+    ResolveNextHop "on-resolve-next-hop" Provider Yes
+    RemoteTls "on-remote-tls" Gate Yes
+    SessionStart "on-session-start" Gate Yes
+    MessageStart "on-message-start" Gate Yes
+    PerRecipient "on-per-recipient" Gate Yes
+    BeforeData "on-before-data" Gate Yes
+    ServerResponse "on-server-response" Gate Yes
+    SessionEnd "on-session-end" Gate Yes
     Deliver "on-deliver" Provider NotYet
     DeliveryAttempt "on-delivery-attempt" Observer NotYet
     Retry "on-retry" Provider NotYet

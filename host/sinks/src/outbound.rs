@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use smtp::{Parameter, QueueName, Recipient};
+use smtp::client::Keyword;
+use smtp::{QueueName, Recipient};
 
 /// A session in which this server is the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct RemoteFacts {
     /// Our end.
     pub source: Option<SocketAddr>,
     /// What the peer's last EHLO offered.
-    pub extensions: Vec<Parameter>,
+    pub extensions: Vec<Keyword>,
     /// None in clear.
     pub tls: Option<RemoteTls>,
 }

@@ -95,9 +95,15 @@ impl Snapshot {
         crate::interest::of(std::iter::once(&self.operator).chain(self.tenants.values()).flat_map(Table::all))
     }
 
-    /// What a session to another server must ask about for mail of one tenant.
-    pub fn outbound_interest(&self, tenant: &str) -> smtp::client::Interest {
-        crate::interest::of_outbound(self.table(Some(tenant)).all())
+    /// What a session to another server must ask about for mail of one tenant; a look-up.
+    pub fn outbound_interest(&self, tenant: &str) -> &smtp::client::Interest {
+        &self.table(Some(tenant)).outbound
+    }
+
+    /// Whether mail of this tenant must not share a queue or a connection with that of others, since somebody is asked about
+    /// them (EVENTS, rule 5); a look-up.
+    pub fn has_own_queues(&self, tenant: &str) -> bool {
+        self.table(Some(tenant)).queues == Queues::Own
     }
 
     fn table(&self, tenant: Option<&str>) -> &Table {
@@ -105,10 +111,32 @@ impl Snapshot {
     }
 }
 
+/// Events that see or steer a connection as a whole.
+const OF_CONNECTIONS: [EventKind; 8] = [
+    EventKind::ResolveNextHop,
+    EventKind::RemoteTls,
+    EventKind::SessionStart,
+    EventKind::MessageStart,
+    EventKind::PerRecipient,
+    EventKind::BeforeData,
+    EventKind::ServerResponse,
+    EventKind::SessionEnd,
+];
+
 /// The bindings that one tenant is asked, by event.
 #[derive(Debug, Default)]
 struct Table {
     by_event: Vec<Box<[Binding]>>,
+    outbound: smtp::client::Interest,
+    queues: Queues,
+}
+
+/// Whether a tenant's mail shares queues with that of others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Queues {
+    #[default]
+    Shared,
+    Own,
 }
 
 impl Table {
@@ -116,7 +144,12 @@ impl Table {
         bindings.extend_from_slice(operators);
         bindings.sort_by(|one, other| one.order().cmp(&other.order()));
         let of = |event| bindings.iter().filter(|binding| binding.event == event).cloned().collect();
-        Self { by_event: EventKind::ALL.into_iter().map(of).collect() }
+        let is_of_connections = bindings.iter().any(|binding| OF_CONNECTIONS.contains(&binding.event));
+        Self {
+            by_event: EventKind::ALL.into_iter().map(of).collect(),
+            outbound: crate::interest::of_outbound(bindings.iter()),
+            queues: if is_of_connections { Queues::Own } else { Queues::Shared },
+        }
     }
 
     fn bindings(&self, event: EventKind) -> &[Binding] {

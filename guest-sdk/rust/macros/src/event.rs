@@ -33,6 +33,8 @@ pub(crate) enum Lent {
     Whole,
     /// `Option<&T>` of an `Option<T>`.
     Inside,
+    /// `value`, where a copy costs nothing.
+    Copied,
 }
 
 /// Whether the attribute takes the verbs that the event is wanted for.
@@ -58,6 +60,14 @@ fn record(name: &'static str, owned: TokenStream, borrowed: &'static str) -> Par
 
 fn optional(name: &'static str, owned: &TokenStream, borrowed: &'static str) -> Parameter {
     Parameter { lent: Lent::Inside, ..record(name, quote!(::std::option::Option<#owned>), borrowed) }
+}
+
+fn copied(name: &'static str, owned: TokenStream, borrowed: &'static str) -> Parameter {
+    Parameter { lent: Lent::Copied, ..record(name, owned, borrowed) }
+}
+
+fn number(name: &'static str) -> Parameter {
+    copied(name, quote!(u32), "u32")
 }
 
 fn recipients() -> Parameter {
@@ -188,4 +198,42 @@ pub(crate) fn on_route() -> Event {
 pub(crate) fn on_routed() -> Event {
     let route = optional("route", &quote!(::sluice_sdk::Route), "Option<&Route>");
     event("on_routed", vec![route], quote!(::sluice_sdk::on_routed::Verdict))
+}
+
+pub(crate) fn on_resolve_next_hop() -> Event {
+    let returns = quote!(::sluice_sdk::on_resolve_next_hop::Answer);
+    event("on_resolve_next_hop", vec![text("queue"), text("domain")], returns)
+}
+
+pub(crate) fn on_remote_tls() -> Event {
+    let policy = copied("policy", quote!(::sluice_sdk::on_remote_tls::Policy), "Policy");
+    let chain = record("chain", quote!(::std::vec::Vec<::std::vec::Vec<u8>>), "&[Vec<u8>]");
+    event("on_remote_tls", vec![policy, chain], quote!(::sluice_sdk::on_remote_tls::Verdict))
+}
+
+pub(crate) fn on_session_start() -> Event {
+    event("on_session_start", vec![], quote!(::sluice_sdk::on_session_start::Verdict))
+}
+
+pub(crate) fn on_message_start() -> Event {
+    event("on_message_start", vec![], quote!(::sluice_sdk::on_message_start::Verdict))
+}
+
+pub(crate) fn on_per_recipient() -> Event {
+    event("on_per_recipient", vec![number("recipient")], quote!(::sluice_sdk::on_per_recipient::Verdict))
+}
+
+pub(crate) fn on_before_data() -> Event {
+    let parameters = vec![number("accepted"), number("refused")];
+    event("on_before_data", parameters, quote!(::sluice_sdk::on_before_data::Verdict))
+}
+
+pub(crate) fn on_server_response() -> Event {
+    let returns = quote!(::sluice_sdk::on_server_response::Judgement);
+    Event { verbs: Verbs::Listed, ..event("on_server_response", vec![text("verb"), reply()], returns) }
+}
+
+pub(crate) fn on_session_end() -> Event {
+    let parameters = vec![number("delivered"), number("deferred"), number("failed")];
+    event("on_session_end", parameters, quote!(()))
 }

@@ -61,6 +61,7 @@ fn call(event: &Event, function: &ItemFn) -> TokenStream {
         let name = local(parameter.name);
         match parameter.lent {
             Lent::Whole => quote_spanned!(ours_at(written.span())=> &#name),
+            Lent::Copied => quote_spanned!(ours_at(written.span())=> #name),
             Lent::Inside => quote_spanned!(ours_at(written.span())=> #name.as_ref()),
         }
     });

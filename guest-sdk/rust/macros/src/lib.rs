@@ -28,4 +28,6 @@ attributes! {
     on_connect on_tls_established on_helo on_authenticate on_auth_step on_mail_from on_rcpt_to on_data on_end_of_data on_inbound_command on_reply
     on_violation on_rejected on_transaction_end on_disconnect
     on_transport_submission on_pre_categorize on_categorize on_post_categorize on_route on_routed
+    on_resolve_next_hop on_remote_tls on_session_start on_message_start
+    on_per_recipient on_before_data on_server_response on_session_end
 }

@@ -2,6 +2,8 @@
 
 mod life;
 mod login;
+mod outbound;
+mod outbound_verdicts;
 mod routes;
 mod session;
 mod stages;
@@ -10,6 +12,10 @@ mod verdicts;
 
 pub use life::{on_prepare, on_self_test};
 pub use login::{on_auth_step, on_authenticate};
+pub use outbound::{
+    on_before_data, on_message_start, on_per_recipient, on_remote_tls, on_resolve_next_hop,
+    on_server_response, on_session_end, on_session_start,
+};
 pub use routes::{on_categorize, on_route, on_routed};
 pub use session::{
     on_connect, on_disconnect, on_helo, on_inbound_command, on_rejected, on_reply, on_tls_established,

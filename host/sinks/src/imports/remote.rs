@@ -1,5 +1,7 @@
 //! `remote`: the session to another server that the event belongs to.
 
+use smtp::client::Keyword;
+
 use super::Answer;
 use crate::access::Allowed;
 use crate::bindings::sluice::sink::remote::Host;
@@ -56,7 +58,12 @@ impl Host for State {
     }
 
     fn extensions(&mut self) -> wasmtime::Result<Vec<Parameter>> {
-        Ok(self.peer_facts().map(|facts| convert::parameters(&facts.extensions)).unwrap_or_default())
+        let extensions = self.peer_facts().map(|facts| facts.extensions.as_slice()).unwrap_or_default();
+        let parameter = |keyword: &Keyword| Parameter {
+            keyword: keyword.keyword().to_owned(),
+            value: Some(keyword.arguments().to_owned()).filter(|arguments| !arguments.is_empty()),
+        };
+        Ok(extensions.iter().map(parameter).collect())
     }
 
     fn tls_version(&mut self) -> wasmtime::Result<Option<String>> {

@@ -160,7 +160,18 @@ pub(super) async fn subject(
             event_id = format!("{event_id}-{wished}");
         }
     }
-    let mut subject = Subject::new(Arc::from(lease.tenant.as_str()), event_id.into());
+    let mut subject = about(transport, lease, event_id.into()).await?;
+    subject.staged = staged;
+    Ok(subject)
+}
+
+/// An entry as it lies in the spool, for any event of its way out.
+pub(crate) async fn about(
+    transport: &Transport,
+    lease: &Lease,
+    event_id: Arc<str>,
+) -> Result<Subject, spool::ReadError> {
+    let mut subject = Subject::new(Arc::from(lease.tenant.as_str()), event_id);
     let (spool, content) = (transport.spool.clone(), lease.content.clone());
     let loaded = tokio::task::spawn_blocking(move || spool.load(&content)).await;
     let content = loaded.map_err(|_| spool::ReadError::Gone)??;
@@ -170,11 +181,10 @@ pub(super) async fn subject(
     subject.message = Some(stored::message_facts(lease));
     subject.variables = stored::live_variables(&lease.variables);
     subject.scores = stored::live_scores(&lease.scores);
-    subject.staged = staged;
     Ok(subject)
 }
 
-pub(super) fn tell(
+pub(crate) fn tell(
     transport: &Transport,
     lease: &Lease,
     (event, subject): (&Event, &Subject),

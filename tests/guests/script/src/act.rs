@@ -1,7 +1,7 @@
 //! What a script can do besides its verdict: edits ([`crate::edit`]), variables, a line in the log, and what no sink should
 //! do.
 
-use sluice_sdk::{Notify, ReversePath, ehlo, envelope_draft, log, message, session};
+use sluice_sdk::{Notify, ReversePath, command_draft, ehlo, envelope_draft, log, message, remote, session};
 
 use crate::edit::edit;
 use crate::say::{address, number, pair};
@@ -55,6 +55,27 @@ fn act_outside_of_the_content(word: &str, rest: &str) -> Result<(), Wrong> {
         "quarantine-recipient" => envelope_draft::quarantine(number(rest)?, "script"),
         "fork" => envelope_draft::fork(&[number(rest)?]).map(drop),
         "select" => envelope_draft::select(number(rest)?),
+        "parameter" => {
+            let (keyword, value) =
+                rest.split_once(' ').map_or((rest, None), |(keyword, value)| (keyword, Some(value)));
+            command_draft::set_parameter(keyword, value)
+        }
+        "remove-parameter" => command_draft::remove_parameter(rest),
+        "send" => {
+            let (verb, argument) = rest.split_once(' ').unwrap_or((rest, ""));
+            let (argument, payload) = argument
+                .split_once(" payload ")
+                .map_or((argument, None), |(argument, payload)| (argument, Some(payload)));
+            command_draft::send_first(verb, argument, payload.map(str::as_bytes))
+        }
+        "remember-remote" => {
+            let (key, value) = pair(rest)?;
+            remote::set_variable(key, value.as_bytes())
+        }
+        "send-remembered" => {
+            let value = remote::get_variable(rest).unwrap_or_default();
+            command_draft::send_first("XSAY", &String::from_utf8_lossy(&value), None)
+        }
         "tarpit" => session::tarpit(number(rest)?),
         other => return misbehave::misbehave(other, rest),
     };

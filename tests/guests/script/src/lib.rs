@@ -7,6 +7,7 @@
 mod act;
 mod edit;
 mod misbehave;
+mod outbound;
 mod say;
 mod way_out;
 

@@ -37,7 +37,7 @@ fn routed(route: Option<&Route>) -> Result<on_post_categorize::Verdict, Wrong> {
 }
 
 /// The script of `event` for `subject` with the verdicts of that event.
-fn way_out<V>(
+pub(crate) fn way_out<V>(
     event: &str,
     subject: &str,
     facts: &[(&str, &str)],

@@ -8,12 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use sinks::provider::Exchangers;
 use smtp::client::{Cause, Ending, Fate, Message, Next, Outcome, Protocol, SessionError, Settings};
-use smtp::{Domain, EnhancedStatus, Envelope, NextHop, Recipient, RecipientId, Route};
+use smtp::{Domain, EnhancedStatus, Envelope, NextHop, QueueName, Recipient, RecipientId, Route};
 use spool::Lease;
 use tokio::net::TcpStream;
 
 use super::body::Body;
+use super::gates::{self, Gates};
 use super::plan::Plan;
 use super::resolve::{Namer, Target, Unresolved};
 use super::session::{Sent, Session, Terms, Unopened};
@@ -25,6 +27,8 @@ use crate::transport::Transport;
 const NO_ANSWER: EnhancedStatus = EnhancedStatus::new(4, 4, 1);
 /// RFC 3463 §3.5: X.4.4, unable to route.
 const NO_ROUTE: EnhancedStatus = EnhancedStatus::new(4, 4, 4);
+/// RFC 3463 §3.5: X.4.4, unable to route.
+const UNREACHABLE: EnhancedStatus = EnhancedStatus::new(5, 4, 4);
 /// RFC 3463 §3.4: X.3.0, other mail system status.
 const UNREADABLE: EnhancedStatus = EnhancedStatus::new(4, 3, 0);
 
@@ -66,7 +70,7 @@ pub(super) async fn attempt(
     let mut attempt = Attempt { transport, lease: &lease, plan, body, ends: BTreeMap::new(), kept };
     let mut standing = Standing::Unknown;
     for (route, recipients) in groups(&attempt.plan, &route, &lease) {
-        match attempt.group(&route, recipients).await {
+        match Box::pin(attempt.group(&route, recipients)).await {
             Ok(found) => standing = found,
             Err(Stopping) => break,
         }
@@ -135,8 +139,7 @@ impl Attempt<'_> {
         }
         let targets = match self.targets(route).await {
             Ok(targets) => targets,
-            Err(unresolved) => {
-                let end = End::of_unresolved(&unresolved);
+            Err(end) => {
                 self.end_rest(&open, &end);
                 return Ok(if end.kind == Kind::Failed {
                     Standing::Unknown
@@ -152,7 +155,11 @@ impl Attempt<'_> {
                         standing = found;
                     }
                 }
-                Err(end) => {
+                Err((end, Next::SuspendQueue)) => {
+                    self.end_rest(&open, &end);
+                    return Ok(Standing::Unserved(end));
+                }
+                Err((end, _)) => {
                     self.end_rest(&open, &end);
                     if !matches!(standing, Standing::Served) {
                         standing = Standing::Unserved(end);
@@ -166,7 +173,32 @@ impl Attempt<'_> {
         Ok(standing)
     }
 
-    async fn targets(&self, route: &Route) -> Result<Vec<Target>, Unresolved> {
+    async fn targets(&self, route: &Route) -> Result<Vec<Target>, End> {
+        if let NextHop::Exchangers(domain) = &route.to {
+            return self.exchangers(&route.queue, domain).await;
+        }
+        self.named(route).await.map_err(|unresolved| End::of_unresolved(&unresolved))
+    }
+
+    /// Sinks are asked first, then DNS.
+    async fn exchangers(&self, queue: &QueueName, domain: &Domain) -> Result<Vec<Target>, End> {
+        let resolver = &self.remote().resolver;
+        let unresolved = |unresolved| End::of_unresolved(&unresolved);
+        match Box::pin(gates::exchangers(self.transport, self.lease, (queue, domain))).await {
+            Ok(Exchangers::Continue) => {
+                resolver.exchangers(domain, draw_of(self.lease)).await.map_err(unresolved)
+            }
+            Ok(Exchangers::Hosts(candidates)) => resolver.candidates(candidates).await.map_err(unresolved),
+            Ok(Exchangers::Later(wait)) => {
+                let text = "a sink knows the hosts later".to_owned();
+                Err(End { kind: Kind::Deferred(Some(wait)), ..End::deferred(NO_ROUTE, text) })
+            }
+            Ok(Exchangers::Unreachable(refusal)) => Err(End::refused(UNREACHABLE, refusal)),
+            Err(error) => Err(End::deferred(UNREADABLE, error.to_string())),
+        }
+    }
+
+    async fn named(&self, route: &Route) -> Result<Vec<Target>, Unresolved> {
         let resolver = &self.remote().resolver;
         match &route.to {
             NextHop::Exchangers(domain) => resolver.exchangers(domain, draw_of(self.lease)).await,
@@ -188,7 +220,7 @@ impl Attempt<'_> {
     }
 
     /// Connects and greets; where a handshake fails that was nobody's wish but ours, once more in clear.
-    async fn open(&self, route: &Route, target: Target) -> Result<Result<Session, End>, Stopping> {
+    async fn open(&self, route: &Route, target: Target) -> Result<Result<Session, (End, Next)>, Stopping> {
         let first = self.open_with(route, &target, &self.plan.settings).await?;
         let has_tls_failed = |ending: &Ending| {
             matches!(
@@ -199,9 +231,9 @@ impl Attempt<'_> {
         match first {
             Err((_, Some(ending))) if has_tls_failed(&ending) && self.plan.may_go_in_clear() => {
                 let again = self.open_with(route, &target, &self.plan.settings_in_clear).await?;
-                Ok(again.map_err(|(end, _)| end))
+                Ok(again.map_err(with_next))
             }
-            other => Ok(other.map_err(|(end, _)| end)),
+            other => Ok(other.map_err(with_next)),
         }
     }
 
@@ -222,10 +254,16 @@ impl Attempt<'_> {
             settings: Arc::clone(settings),
             login: self.plan.login.clone(),
             trust: self.plan.trust,
+            policy: self.plan.tls,
             tls: Arc::clone(&self.remote().tls),
             stopping: self.transport.stopping.clone(),
         };
-        match Session::open(stream, target.clone(), route.clone(), terms).await {
+        let mut gates = Gates::begin(self.transport, (self.lease, route), (target, &stream));
+        let interest = match gates.take_up(self.lease).await {
+            Ok(interest) => interest,
+            Err(error) => return Ok(Err((End::deferred(UNREADABLE, error.to_string()), None))),
+        };
+        match Session::open(stream, target.clone(), route.clone(), (terms, gates, interest)).await {
             Ok(session) => Ok(Ok(session)),
             Err(Unopened::Stopping) => Err(Stopping),
             Err(Unopened::Ended(ending)) => Ok(Err((of_ending(&ending, target), Some(ending)))),
@@ -250,7 +288,7 @@ impl Attempt<'_> {
         let envelope = Envelope { recipients: open.clone(), ..self.lease.envelope.clone() };
         let message = Message { envelope: Arc::new(envelope), content: self.body.facts() };
         let target = session.target.clone();
-        match session.send(message, &mut self.body).await {
+        match session.send((self.lease, message), &mut self.body).await {
             Sent::Stopping => Err(Stopping),
             Sent::Nothing(ending) => {
                 if session.messages <= 1 {
@@ -328,6 +366,10 @@ fn has_closed(outcome: &Outcome) -> bool {
             Fate::Deferred { cause: Cause::Session(SessionError::Closed | SessionError::Failed), .. }
         )
     })
+}
+
+fn with_next((end, ending): (End, Option<Ending>)) -> (End, Next) {
+    (end, ending.map_or(Next::Close, |ending| ending.next))
 }
 
 fn of_ending(ending: &Ending, target: &Target) -> End {

@@ -8,6 +8,7 @@
 mod attempt;
 mod body;
 mod connect;
+mod gates;
 mod plan;
 mod queues;
 mod resolve;
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use sinks::Sinks;
 use smtp::{Domain, NextHop, QueueName, Route};
 use spool::{Entry, EntryState, Lease, QueueId, StageName};
 use tokio::sync::Notify;
@@ -29,7 +31,7 @@ use tokio_util::task::TaskTracker;
 use self::attempt::Standing;
 use self::connect::Connector;
 use self::plan::Plans;
-use self::queues::{LineLimits, Next, Offer, Queues};
+use self::queues::{LineLimits, LineName, Next, Offer, Queues};
 use self::resolve::Resolver;
 use self::session::Session;
 use self::settle::End;
@@ -88,7 +90,17 @@ impl Remote {
 
     /// The line of an entry. Where a route of the configuration leaves the hosts to DNS, each domain is a line of its own:
     /// one whose exchangers are dead does not stop the others.
-    fn line(&self, entry: &Entry) -> (QueueName, LineLimits) {
+    ///
+    /// Where sinks are asked about connections of a tenant, or chose the hosts, its mail is in lines of its own: what they
+    /// see and do there is about no other's mail.
+    fn line(&self, sinks: &Sinks, entry: &Entry) -> (LineName, LineLimits) {
+        let (queue, limits) = self.queue(entry);
+        let is_apart =
+            route_of(entry).is_some_and(is_of_a_sink) || sinks.registry().has_own_queues(&entry.tenant);
+        (LineName { queue, tenant: is_apart.then(|| entry.tenant.as_str().into()) }, limits)
+    }
+
+    fn queue(&self, entry: &Entry) -> (QueueName, LineLimits) {
         let Some(route) = route_of(entry) else { return unrouted() };
         let Some(plan) = self.plans.of(route) else { return (route.queue.clone(), unrouted().1) };
         let by_domain = route.to == NextHop::Configured && plan.hosts.is_empty();
@@ -123,7 +135,7 @@ pub(crate) fn route_of(entry: &Entry) -> Option<&Route> {
 /// Takes an entry that is to be delivered to another server.
 pub(crate) fn offer(transport: &Arc<Transport>, lease: Lease) {
     let remote = &transport.remote;
-    let (name, limits) = remote.line(&lease);
+    let (name, limits) = remote.line(&transport.sinks, &lease);
     let mut queues = remote.queues();
     match queues.offer((&name, limits), lease, clock::now()) {
         Offer::Taken => {}
@@ -176,7 +188,7 @@ enum First {
 /// A connection's place in its line, given back when dropped.
 struct Place {
     transport: Arc<Transport>,
-    name: QueueName,
+    name: LineName,
 }
 
 impl Drop for Place {
@@ -199,7 +211,7 @@ fn start_all(transport: &Arc<Transport>) {
     }
 }
 
-fn spawn(transport: &Arc<Transport>, name: QueueName, first: First) {
+fn spawn(transport: &Arc<Transport>, name: LineName, first: First) {
     let place = Place { transport: Arc::clone(transport), name };
     let ending = transport.remote.ending.clone();
     transport.remote.connections.spawn(async move {
@@ -216,13 +228,13 @@ async fn serve(place: Place, first: First) {
     let mut kept = None;
     let mut next = match first {
         First::Leased(lease) => Some(lease),
-        First::Parked(id) => lease_parked(transport, id),
+        First::Parked(id) => lease_parked(transport, &place.name, id),
     };
     if next.is_none() {
         next = place.next(&mut kept).await;
     }
     while let Some(lease) = next {
-        let (session, standing) = attempt::attempt(transport, kept, lease).await;
+        let (session, standing) = Box::pin(attempt::attempt(transport, kept, lease)).await;
         kept = session;
         place.note(standing).await;
         next = place.next(&mut kept).await;
@@ -245,7 +257,7 @@ impl Place {
                 match queues.next(&self.name, clock::now()) {
                     Next::Take(id) => {
                         drop(queues);
-                        match lease_parked(&self.transport, id) {
+                        match lease_parked(&self.transport, &self.name, id) {
                             Some(lease) => return Some(lease),
                             None => continue,
                         }
@@ -282,7 +294,7 @@ impl Place {
         tracing::warn!(queue = %self.name, host = end.host, reason = end.text, waiting = waited.len(), "queue rests");
         let waited: Vec<QueueId> = waited.into();
         for some in waited.chunks(DEFERRED_TOGETHER) {
-            let leases = some.iter().filter_map(|id| lease_parked(&self.transport, *id));
+            let leases = some.iter().filter_map(|id| lease_parked(&self.transport, &self.name, *id));
             join_all(leases.map(|lease| self.defer(lease, &end))).await;
         }
     }
@@ -292,12 +304,27 @@ impl Place {
     }
 }
 
-/// A parked entry, unless somebody decided otherwise about it meanwhile: then its time brings it again.
-fn lease_parked(transport: &Transport, id: QueueId) -> Option<Lease> {
+/// A parked entry of this line, unless somebody decided otherwise about it meanwhile: then its time brings it again. Where it
+/// is in another line now, since sinks were bound or dropped, it goes there.
+fn lease_parked(transport: &Arc<Transport>, name: &LineName, id: QueueId) -> Option<Lease> {
     let lease = transport.spool.lease_entry(id).ok().flatten()?;
     let is_ours =
         lease.state == EntryState::Active && lease.due <= clock::now() && route_of(&lease).is_some();
+    if is_ours && transport.remote.line(&transport.sinks, &lease).0 != *name {
+        offer(transport, lease);
+        return None;
+    }
     is_ours.then_some(lease)
+}
+
+/// Whether a sink chose where its connections go: another tenant's sink may choose otherwise under the same name.
+fn is_of_a_sink(route: &Route) -> bool {
+    match &route.to {
+        NextHop::Exchangers(domain) => *route != Route::exchangers(domain.clone()),
+        NextHop::Hosts(_) | NextHop::Agent(_) => true,
+        NextHop::Configured => *route != Route::configured(route.queue.clone()),
+        NextHop::Mailboxes => false,
+    }
 }
 
 /// Draws from the id what has to differ between entries and be the same for each attempt.

@@ -28,6 +28,8 @@ pub(super) struct Plan {
     /// The same, and never TLS: for a host whose handshake has failed.
     pub(super) settings_in_clear: Arc<Settings>,
     pub(super) trust: Trust,
+    /// As the route says it.
+    pub(super) tls: smtp::TlsPolicy,
     pub(super) login: Option<Arc<Credentials>>,
     pub(super) pool: Option<String>,
     pub(super) limits: LineLimits,
@@ -47,6 +49,7 @@ impl Plans {
             settings_in_clear: Arc::new(Settings { tls: TlsPolicy::Never, ..settings.clone() }),
             settings: Arc::new(settings),
             trust: Trust::Any,
+            tls: smtp::TlsPolicy::Opportunistic,
             login: None,
             pool: None,
             limits: LineLimits {
@@ -97,6 +100,7 @@ impl Plan {
         };
         self.settings = Arc::new(Settings { tls: policy, ..Settings::clone(&self.settings) });
         self.trust = trust;
+        self.tls = tls;
     }
 }
 
@@ -112,6 +116,7 @@ fn of_route(route: &config::Route, others: &Plan) -> anyhow::Result<Plan> {
         settings_in_clear: Arc::new(Settings { tls: TlsPolicy::Never, ..settings.clone() }),
         settings: Arc::new(settings),
         trust: Trust::Any,
+        tls: smtp::TlsPolicy::Opportunistic,
         login: login(route)?,
         pool: route.source_pool.clone(),
         limits: LineLimits {

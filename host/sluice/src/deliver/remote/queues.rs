@@ -5,6 +5,7 @@
 //! told the time. Leaves out what a connection does.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::time::Duration;
 
 use smtp::{QueueName, Timestamp};
@@ -20,11 +21,27 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// All lines.
 pub(super) struct Queues {
-    lines: HashMap<QueueName, Line>,
+    lines: HashMap<LineName, Line>,
     /// Lines that may have something to start, each at most once.
-    ready: VecDeque<QueueName>,
+    ready: VecDeque<LineName>,
     connections: usize,
     connections_max: usize,
+}
+
+/// What a line is called.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct LineName {
+    /// Where its mail goes.
+    pub(super) queue: QueueName,
+    /// Whose mail it is, where that must not share a connection with the mail of others.
+    pub(super) tenant: Option<Box<str>>,
+}
+
+impl fmt::Display for LineName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.queue.fmt(formatter)?;
+        self.tenant.as_ref().map_or(Ok(()), |tenant| write!(formatter, " of {tenant}"))
+    }
 }
 
 /// What the configuration allows a line.
@@ -93,7 +110,7 @@ impl Queues {
     /// An entry for a line has come.
     pub(super) fn offer(
         &mut self,
-        (name, limits): (&QueueName, LineLimits),
+        (name, limits): (&LineName, LineLimits),
         lease: Lease,
         now: Timestamp,
     ) -> Offer {
@@ -122,7 +139,7 @@ impl Queues {
     }
 
     /// An entry was parked.
-    pub(super) fn push(&mut self, name: &QueueName, id: QueueId) {
+    pub(super) fn push(&mut self, name: &LineName, id: QueueId) {
         if let Some(line) = self.lines.get_mut(name) {
             line.parked.push_back(id);
         }
@@ -130,7 +147,7 @@ impl Queues {
     }
 
     /// An entry to connect for, if one may be connected for: the connection is counted already.
-    pub(super) fn start(&mut self, now: Timestamp) -> Option<(QueueName, QueueId)> {
+    pub(super) fn start(&mut self, now: Timestamp) -> Option<(LineName, QueueId)> {
         while self.connections < self.connections_max {
             let name = self.ready.pop_front()?;
             let Some(line) = self.lines.get_mut(&name) else { continue };
@@ -149,7 +166,7 @@ impl Queues {
     }
 
     /// A connection is through with a message.
-    pub(super) fn next(&mut self, name: &QueueName, now: Timestamp) -> Next {
+    pub(super) fn next(&mut self, name: &LineName, now: Timestamp) -> Next {
         let others_wait = !self.ready.is_empty() && self.connections >= self.connections_max;
         let Some(line) = self.lines.get_mut(name) else { return Next::Close };
         if !line.may_send(now) || line.connections > line.window {
@@ -166,7 +183,7 @@ impl Queues {
     }
 
     /// A connection waits for the next entry of its line.
-    pub(super) fn rest(&mut self, name: &QueueName) -> Option<oneshot::Receiver<Lease>> {
+    pub(super) fn rest(&mut self, name: &LineName) -> Option<oneshot::Receiver<Lease>> {
         let line = self.lines.get_mut(name)?;
         let (sender, receiver) = oneshot::channel();
         line.idle.retain(|idle| !idle.is_closed());
@@ -175,7 +192,7 @@ impl Queues {
     }
 
     /// A host of the line serves us.
-    pub(super) fn succeed(&mut self, name: &QueueName) {
+    pub(super) fn succeed(&mut self, name: &LineName) {
         if let Some(line) = self.lines.get_mut(name) {
             line.failures = 0;
             line.rests_until = None;
@@ -185,7 +202,7 @@ impl Queues {
     }
 
     /// None of its hosts does. The answer is what waited: it has had its attempt, for nobody would have served it either.
-    pub(super) fn fail(&mut self, name: &QueueName, now: Timestamp) -> VecDeque<QueueId> {
+    pub(super) fn fail(&mut self, name: &LineName, now: Timestamp) -> VecDeque<QueueId> {
         let Some(line) = self.lines.get_mut(name) else { return VecDeque::new() };
         let pause = PAUSE_MIN.saturating_mul(1 << line.failures.min(16)).min(PAUSE_MAX);
         line.failures = line.failures.saturating_add(1);
@@ -195,7 +212,7 @@ impl Queues {
     }
 
     /// A connection is over.
-    pub(super) fn release(&mut self, name: &QueueName) {
+    pub(super) fn release(&mut self, name: &LineName) {
         self.connections = self.connections.saturating_sub(1);
         if let Some(line) = self.lines.get_mut(name) {
             line.connections = line.connections.saturating_sub(1);
@@ -212,7 +229,7 @@ impl Queues {
     /// Lines whose rest is over may start.
     pub(super) fn wake(&mut self, now: Timestamp) {
         let over = |line: &Line| line.rests_until.is_some_and(|until| until <= now);
-        let names: Vec<QueueName> =
+        let names: Vec<LineName> =
             self.lines.iter().filter(|(_, line)| over(line)).map(|(name, _)| name.clone()).collect();
         for name in names {
             if let Some(line) = self.lines.get_mut(&name) {
@@ -224,7 +241,7 @@ impl Queues {
     }
 
     /// A line that has something to send stands in the row of those that may start.
-    fn stand(&mut self, name: &QueueName) {
+    fn stand(&mut self, name: &LineName) {
         let Some(line) = self.lines.get_mut(name) else { return };
         if line.place == Place::Elsewhere && !line.parked.is_empty() && line.rests_until.is_none() {
             line.place = Place::Ready;
@@ -233,7 +250,7 @@ impl Queues {
     }
 
     /// A line without anything is not kept: domains come and go.
-    fn forget(&mut self, name: &QueueName) {
+    fn forget(&mut self, name: &LineName) {
         let is_empty =
             |line: &Line| line.connections == 0 && line.parked.is_empty() && line.rests_until.is_none();
         if self.lines.get(name).is_some_and(is_empty) {
@@ -286,8 +303,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
-    fn name(text: &str) -> QueueName {
-        QueueName::parse(text).unwrap()
+    fn name(text: &str) -> LineName {
+        LineName { queue: QueueName::parse(text).unwrap(), tenant: None }
     }
 
     fn limits(connections_max: usize) -> LineLimits {

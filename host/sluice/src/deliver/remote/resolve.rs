@@ -17,6 +17,7 @@ use hickory_resolver::config::{
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
+use sinks::provider::Candidate;
 use smtp::{Domain, EnhancedStatus, Host};
 
 use crate::config;
@@ -121,6 +122,24 @@ impl Resolver {
         gather(join_all(found).await)
     }
 
+    /// The addresses of the hosts that a sink names, the most preferred first.
+    ///
+    /// # Errors
+    /// When none of them has an address that may be a target.
+    pub(super) async fn candidates(&self, mut candidates: Vec<Candidate>) -> Result<Vec<Target>, Unresolved> {
+        candidates.sort_by_key(|candidate| candidate.preference);
+        candidates.truncate(HOSTS_MAX);
+        gather(join_all(candidates.iter().map(|candidate| self.candidate(candidate))).await)
+    }
+
+    async fn candidate(&self, candidate: &Candidate) -> Result<Vec<Target>, Unresolved> {
+        let Host { name, port } = &candidate.host;
+        if candidate.addresses.is_empty() {
+            return self.targets_of(name, *port, Namer::Stranger).await;
+        }
+        self.allowed(name, *port, (candidate.addresses.clone(), Namer::Stranger))
+    }
+
     /// The addresses of a domain's exchangers, the most preferred first; `draw` mixes those that are equal.
     ///
     /// # Errors
@@ -205,6 +224,15 @@ impl Resolver {
                 }
             },
         };
+        self.allowed(name, port, (addresses, namer))
+    }
+
+    fn allowed(
+        &self,
+        name: &Domain,
+        port: u16,
+        (addresses, namer): (Vec<IpAddr>, Namer),
+    ) -> Result<Vec<Target>, Unresolved> {
         if addresses.is_empty() {
             return Err(never([4, 4], format!("the host {name} has no address")));
         }

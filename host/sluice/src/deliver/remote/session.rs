@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use smtp::client::{
-    Action, Cause, Client, Credentials, Decision, Ending, Message, Next, Nonce, Outcome, SessionError,
+    Action, Cause, Client, Credentials, Ending, Interest, Message, Next, Nonce, Outcome, SessionError,
     Settings,
 };
 use smtp::{Route, Timestamp};
@@ -21,6 +21,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::body::{Body, Encoding};
+use super::gates::Gates;
 use super::resolve::Target;
 use super::tls::{Tls, Trust};
 use crate::clock;
@@ -41,6 +42,9 @@ pub(super) struct Session {
     pub(super) route: Route,
     /// Messages that went through it.
     pub(super) messages: u32,
+    gates: Gates,
+    /// A sink did not want the peer that the handshake showed.
+    refused: Option<Ending>,
 }
 
 /// What a session needs beyond its socket.
@@ -49,6 +53,8 @@ pub(super) struct Terms {
     pub(super) settings: Arc<Settings>,
     pub(super) login: Option<Arc<Credentials>>,
     pub(super) trust: Trust,
+    /// How much TLS the route asks for; for the sinks.
+    pub(super) policy: smtp::TlsPolicy,
     pub(super) tls: Arc<Tls>,
     /// Cancelled when the server stops.
     pub(super) stopping: CancellationToken,
@@ -109,14 +115,15 @@ impl Session {
         stream: TcpStream,
         target: Target,
         route: Route,
-        terms: Terms,
+        (terms, gates, interest): (Terms, Gates, Interest),
     ) -> Result<Self, Unopened> {
         let mut client = Client::new(Arc::clone(&terms.settings));
+        client.set_interest(interest);
         if let Some(credentials) = &terms.login {
             client = client.with_login(Arc::clone(credentials), nonce());
         }
         let link = Link { stream: Stream::Clear(stream), terms, exposure: Exposure::None };
-        let mut session = Self { link, client, target, route, messages: 0 };
+        let mut session = Self { link, client, target, route, messages: 0, gates, refused: None };
         match session.run(None).await {
             Stop::Ready => Ok(session),
             Stop::Outcome(_) | Stop::Over if session.link.is_stopping() => Err(Unopened::Stopping),
@@ -124,14 +131,26 @@ impl Session {
         }
     }
 
-    /// Sends a message. Behind it the session may be [`Session::is_open`] for another.
-    pub(super) async fn send(&mut self, message: Message, body: &mut Body) -> Sent {
+    /// Sends a message of an entry. Behind it the session may [`Session::go_on`] to another.
+    pub(super) async fn send(&mut self, (lease, message): (&Lease, Message), body: &mut Body) -> Sent {
         self.link.exposure = Exposure::None;
+        match self.gates.take_up(lease).await {
+            Ok(interest) => self.client.set_interest(interest),
+            Err(error) => {
+                tracing::error!(entry = %lease.id, %error, "a content can't be read for the sinks that ask");
+                return Sent::Nothing(Ending {
+                    cause: Some(Cause::Session(SessionError::Content)),
+                    ..ended()
+                });
+            }
+        }
         if self.client.send(message).is_err() {
             return Sent::Nothing(self.ending());
         }
         self.messages = self.messages.saturating_add(1);
-        let outcome = match self.run(Some(body)).await {
+        let stop = self.run(Some(body)).await;
+        self.gates.put_down();
+        let outcome = match stop {
             Stop::Outcome(outcome) => outcome,
             Stop::Ready | Stop::Over => return Sent::Nothing(self.ending()),
         };
@@ -175,9 +194,7 @@ impl Session {
 
     /// Why it ended; a session that can't say has broken.
     fn ending(&self) -> Ending {
-        let broken =
-            || Ending { cause: Some(Cause::Session(SessionError::Failed)), next: Next::Close, wait: None };
-        self.client.ending().cloned().unwrap_or_else(broken)
+        self.refused.clone().or_else(|| self.client.ending().cloned()).unwrap_or_else(ended)
     }
 
     async fn run(&mut self, mut body: Option<&mut Body>) -> Stop {
@@ -197,9 +214,9 @@ impl Session {
                 Action::Read { deadline } => self.link.read(&mut self.client, deadline).await,
                 Action::StartTls { deadline } => {
                     self.link.handshake(&mut self.client, &self.target, deadline).await;
+                    self.judge_peer().await;
                 }
-                // No sink is asked yet: the interest is empty, so that no gate comes.
-                Action::Ask(_) => drop(self.client.decide(Decision::proceed())),
+                Action::Ask(gate) => Box::pin(self.gates.ask(&mut self.client, gate)).await,
                 Action::DownEncode => encode(&mut self.client, body.as_deref_mut()).await,
                 Action::SendContent { range, .. } => {
                     self.link.exposure = Exposure::Content;
@@ -216,6 +233,18 @@ impl Session {
                     }
                 }
             }
+        }
+    }
+}
+
+impl Session {
+    /// Asks about the peer's certificate; one that is not wanted hears nothing more of us.
+    async fn judge_peer(&mut self) {
+        let Some(facts) = self.client.tls().cloned().filter(|_| self.gates.wants_tls()) else { return };
+        let asked = (self.link.terms.policy, self.link.stream.chain());
+        if let Some(ending) = Box::pin(self.gates.judge_tls(&facts, asked)).await {
+            self.refused = Some(ending);
+            self.client.fail();
         }
     }
 }
@@ -282,6 +311,14 @@ impl Link {
 }
 
 impl Stream {
+    /// The certificates that the peer showed, its own first.
+    fn chain(&self) -> Vec<Bytes> {
+        let Self::Tls(stream) = self else { return Vec::new() };
+        let (_, connection) = stream.get_ref();
+        let certificates = connection.peer_certificates().unwrap_or_default();
+        certificates.iter().map(|certificate| Bytes::copy_from_slice(certificate)).collect()
+    }
+
     async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Clear(stream) => stream.read(buffer).await,
@@ -308,6 +345,11 @@ impl Stream {
         }
         *self = Self::Gone;
     }
+}
+
+/// How a session ended that can't say it.
+fn ended() -> Ending {
+    Ending { cause: Some(Cause::Session(SessionError::Failed)), next: Next::Close, wait: None }
 }
 
 async fn encode(client: &mut Client, body: Option<&mut Body>) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use smtp::client::{Cause, Fate};
-use smtp::{EnhancedStatus, Recipient, RecipientId, RecipientState, Reply, Timestamp};
+use smtp::{EnhancedStatus, Recipient, RecipientId, RecipientState, Refusal, Reply, Timestamp};
 use spool::schedule::{Age, Next};
 use spool::{Attempt, Entry, Lease, Outcome};
 
@@ -62,6 +62,12 @@ impl End {
     pub(super) fn of_unresolved(unresolved: &Unresolved) -> Self {
         let kind = if unresolved.status.class == 5 { Kind::Failed } else { Kind::Deferred(None) };
         Self::without_host(kind, unresolved.status, unresolved.text.clone())
+    }
+
+    /// A sink says that there is no way.
+    pub(super) fn refused(status: EnhancedStatus, refusal: Refusal) -> Self {
+        let text = if refusal.reason.is_empty() { "a sink said so".to_owned() } else { refusal.reason };
+        Self { reply: refusal.reply, ..Self::without_host(Kind::Failed, status, text) }
     }
 
     /// Something here, or on the way, is not as it should be.

@@ -4,7 +4,7 @@
 //! clear. Where a route requires TLS the certificate has to be that of the host's name, signed by a CA that we trust.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// The CAs that Debian and most others keep; read only where a route requires TLS.
+/// The CAs that Debian and most others keep; read only where TLS is required.
 const SYSTEM_CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Whose certificate is taken.
@@ -32,12 +32,13 @@ pub(super) enum Trust {
 /// Makes handshakes.
 pub(super) struct Tls {
     any: TlsConnector,
-    /// Absent where no route requires TLS.
-    verified: Option<TlsConnector>,
+    /// Made when it is first needed: a route of the configuration needs it at the start, one of a sink's later or never.
+    verified: OnceLock<TlsConnector>,
+    ca_file: PathBuf,
 }
 
 impl Tls {
-    /// Reads the CAs where a route needs them: of `ca_file`, else of the system.
+    /// Reads the CAs where a route needs them now: of `ca_file`, else of the system.
     ///
     /// # Errors
     /// When there are none, or the file can't be read.
@@ -48,18 +49,24 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(Arc::clone(&provider))))
             .with_no_client_auth();
-        let verified = match trust {
-            Trust::Any => None,
-            Trust::Verified => {
-                let file = ca_file.map_or(Path::new(SYSTEM_CA_FILE), PathBuf::as_path);
-                let config = ClientConfig::builder_with_provider(provider)
-                    .with_safe_default_protocol_versions()?
-                    .with_root_certificates(roots(file)?)
-                    .with_no_client_auth();
-                Some(TlsConnector::from(Arc::new(config)))
-            }
-        };
-        Ok(Self { any: TlsConnector::from(Arc::new(any)), verified })
+        let ca_file = ca_file.cloned().unwrap_or_else(|| PathBuf::from(SYSTEM_CA_FILE));
+        let tls = Self { any: TlsConnector::from(Arc::new(any)), verified: OnceLock::new(), ca_file };
+        if trust == Trust::Verified {
+            tls.verified()?;
+        }
+        Ok(tls)
+    }
+
+    /// With the CAs; where they can't be read nothing is sent, and the next handshake looks again.
+    fn verified(&self) -> anyhow::Result<&TlsConnector> {
+        if let Some(made) = self.verified.get() {
+            return Ok(made);
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots(&self.ca_file)?)
+            .with_no_client_auth();
+        Ok(self.verified.get_or_init(|| TlsConnector::from(Arc::new(config))))
     }
 
     /// A handshake with a host. The caller bounds the wait.
@@ -74,7 +81,7 @@ impl Tls {
     ) -> anyhow::Result<(TlsStream<TcpStream>, TlsFacts)> {
         let connector = match trust {
             Trust::Any => &self.any,
-            Trust::Verified => self.verified.as_ref().context("no CAs were read")?,
+            Trust::Verified => self.verified()?,
         };
         let server_name = match name.literal_address() {
             Some(address) => ServerName::IpAddress(address.into()),
