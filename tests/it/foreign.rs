@@ -145,6 +145,26 @@ fn openssl_agrees_on_tls_of_our_time_and_on_no_older() -> Result<()> {
     server.stop()
 }
 
+const LMTPLIB: &str = "
+import smtplib, sys
+client = smtplib.LMTP('127.0.0.1', int(sys.argv[1]), local_hostname='a.example')
+refused = client.sendmail('ann@a.example', ['bob@b.example', 'nobody@d.example'], 'Subject: by lmtplib\\n\\nHello.\\n')
+assert list(refused) == ['nobody@d.example'], refused
+assert client.quit()[0] == 221
+";
+
+#[test]
+fn python_smtplib_delivers_by_lmtp() -> Result<()> {
+    // It reads the first reply to the dot alone, so it has one recipient.
+    let Some(python) = skip::tool("python3")? else { return Ok(()) };
+    let config = vec![("listeners.smtp.protocol".to_owned(), "lmtp".into())];
+    let mut server = Server::start(&Scene { config, ..Scene::default() })?;
+    run(&python, &["-c", LMTPLIB, &server.address().port().to_string()])?;
+    let text = String::from_utf8(server.delivered("bob@b.example")?)?;
+    ensure!(text.contains(" with LMTP") && text.contains("Subject: by lmtplib\r\n"), "{text}");
+    server.stop()
+}
+
 #[test]
 fn smtp_source_delivers_many_at_once() -> Result<()> {
     const MESSAGES: usize = 200;

@@ -23,7 +23,7 @@ pub const HELO_NAME_BYTES_MAX: usize = 255;
 /// A command with legal syntax.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// HELO, EHLO.
+    /// HELO, EHLO, LHLO.
     Greet {
         /// Which of them.
         greeting: Greeting,
@@ -71,7 +71,7 @@ pub enum Command {
         /// In base64, as it came.
         initial: Option<Secret>,
     },
-    /// A verb that belongs to the host, though it does not serve it yet: BDAT, LHLO.
+    /// A verb that belongs to the host, though it does not serve it yet: BDAT.
     NotServed(&'static str),
     /// A verb that the host does not know, in upper case.
     Unknown(Box<str>),
@@ -102,6 +102,7 @@ impl Command {
         let command = match verb {
             "HELO" => greet(Greeting::Helo, argument),
             "EHLO" => greet(Greeting::Ehlo, argument),
+            "LHLO" => greet(Greeting::Lhlo, argument),
             "MAIL" => mail(argument),
             "RCPT" => rcpt(argument),
             "DATA" => bare(Self::Data, argument),
@@ -304,6 +305,7 @@ mod tests {
         check("auth plain", "Auth { mechanism: \"PLAIN\", initial: None }");
         check("AUTH PLAIN AHVzZXIAcGVuY2ls", "Auth { mechanism: \"PLAIN\", initial: Some(Secret) }");
         check("bdat 3", "NotServed(\"BDAT\")");
+        check("lhlo client.example", "lhlo client.example");
         check("xfoo bar", "Unknown(\"XFOO\")");
     }
 

@@ -16,7 +16,7 @@ use crate::address::{Domain, Mailbox};
 use crate::client::Mechanism;
 use crate::command::Command;
 use crate::data::{DataReader, Piece};
-use crate::facts::{Facts, Identity};
+use crate::facts::{Facts, Identity, Protocol};
 use crate::gate::{By, Decision, Dialogue, Gate, Input, Refusal, Verdict};
 use crate::interest::Interest;
 use crate::limits::Limits;
@@ -230,6 +230,9 @@ fn settings(choice: u32) -> Settings {
     if choice & 1 == 1 {
         settings.bare_newlines = BareNewlines::Accept;
     }
+    if choice & 224 == 224 {
+        settings.protocol = Protocol::Lmtp;
+    }
     if choice & 16 == 16 {
         settings.authentication = Authentication::new(Mechanism::ALL.to_vec(), ClearPasswords::Allowed);
     }
@@ -380,9 +383,10 @@ impl Chooser {
 mod tests {
     use super::*;
 
-    const PIECES: [&str; 44] = [
+    const PIECES: [&str; 45] = [
         "EHLO c.example\r\n",
         "HELO c.example\r\n",
+        "LHLO c.example\r\n",
         "MAIL FROM:<a@b.example>\r\n",
         "MAIL FROM:<> SIZE=10 BODY=8BITMIME\r\n",
         "MAIL FROM:<a@b.example> SIZE=9999\r\n",

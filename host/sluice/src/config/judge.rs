@@ -6,7 +6,7 @@ use sinks::network::Network;
 use smtp::Domain;
 use smtp::route::ROUTE_HOSTS_MAX;
 
-use super::{Config, ListenerTls, RouteProtocol};
+use super::{Config, ListenerTls, Protocol, RouteProtocol};
 use crate::deliver::path::Pattern;
 use crate::tenants::OPERATOR;
 use crate::transport::routes::DomainPattern;
@@ -46,6 +46,10 @@ fn listeners(config: &Config, wrong: &mut Vec<(String, String)>) {
             && !config.tenants.contains_key(tenant)
         {
             wrong.push((format!("listeners.{name}.tenant"), format!("there is no tenant {tenant:?}.")));
+        }
+        if listener.protocol == Protocol::Lmtp && listener.address.port() == 25 {
+            let sentence = "is SMTP's port, where LMTP must not be spoken (RFC 2033 §5): take 24.";
+            wrong.push((format!("listeners.{name}.address"), sentence.to_owned()));
         }
         for text in &listener.proxies {
             if let Err(sentence) = Network::parse(text) {

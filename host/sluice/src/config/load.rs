@@ -207,12 +207,16 @@ mod tests {
     }
 
     #[test]
-    fn what_no_listener_speaks_yet_is_refused() {
-        let fault = parse("[listeners.mx]\naddress = \"127.0.0.1:0\"\nprotocol = \"lmtp\"\n").unwrap_err();
+    fn what_no_listener_speaks_is_refused_and_lmtp_on_the_port_of_smtp() {
+        let fault = parse("[listeners.mx]\naddress = \"127.0.0.1:0\"\nprotocol = \"pop3\"\n").unwrap_err();
         let told = fault.to_string();
         assert!(
-            told.starts_with("line 3, column 12: listeners.mx.protocol: unknown variant `lmtp`"),
+            told.starts_with("line 3, column 12: listeners.mx.protocol: unknown variant `pop3`"),
             "{told}"
+        );
+        check(
+            "[listeners.mx]\naddress = \"127.0.0.1:25\"\nprotocol = \"lmtp\"\n",
+            "line 2, column 1: listeners.mx.address: is SMTP's port, where LMTP must not be spoken (RFC 2033 §5): take 24.",
         );
     }
 

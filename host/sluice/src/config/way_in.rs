@@ -13,7 +13,7 @@ settings! {
         /// Address and port; port 0 takes any that is free.
         pub address: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 25)),
         /// `smtp`: mail between servers. `submission`: mail of our own users, on ports 587 and 465 (RFC 6409): they log in first, and
-        /// what a message lacks is added.
+        /// what a message lacks is added. `lmtp`: mail of servers of our own, with a reply for each recipient (RFC 2033).
         pub protocol: Protocol = Protocol::Smtp,
         /// `offered`: STARTTLS, once there is a certificate. `required`: nothing else before it; not for port 25, which anybody must
         /// reach (RFC 3207 §4). `implicit`: from the first byte, as on port 465. `off`: never.
@@ -54,6 +54,8 @@ pub enum Protocol {
     Smtp,
     /// RFC 6409.
     Submission,
+    /// RFC 2033.
+    Lmtp,
 }
 
 /// Whether clients of a listener may log in.
@@ -107,7 +109,7 @@ impl Listener {
     #[must_use]
     pub fn authentication(&self) -> ListenerAuthentication {
         self.authentication.unwrap_or(match self.protocol {
-            Protocol::Smtp => ListenerAuthentication::Off,
+            Protocol::Smtp | Protocol::Lmtp => ListenerAuthentication::Off,
             Protocol::Submission => ListenerAuthentication::Encrypted,
         })
     }
@@ -118,6 +120,7 @@ impl From<Protocol> for smtp::Protocol {
         match protocol {
             Protocol::Smtp => Self::Smtp,
             Protocol::Submission => Self::Submission,
+            Protocol::Lmtp => Self::Lmtp,
         }
     }
 }

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sinks::Fate;
-use smtp::{EnhancedStatus, Envelope, Facts, Ingress, Recipient, Reply, Session, Timestamp, replies};
+use smtp::{
+    EnhancedStatus, Envelope, Facts, Ingress, Protocol, Recipient, RecipientId, Reply, Session, Timestamp,
+    replies,
+};
 use spool::{CommitError, ContentPiece, EntryState, NewEntry, QueueId, StageName, StagePointer};
 
 use super::Inbound;
@@ -24,6 +27,23 @@ pub(crate) const QUARANTINE: Duration = Duration::from_hours(14 * 24);
 /// goes through the stages, deferred as it is.
 pub(crate) const RECIPIENT_DEFERRAL: Duration = Duration::from_mins(5);
 
+/// Who is refused, and how.
+type Refused = (RecipientId, Reply);
+
+/// What the dot is answered.
+pub(super) struct Accepted {
+    /// For all.
+    pub(super) reply: Reply,
+    /// For those who are refused where each has a reply of its own (LMTP).
+    pub(super) apart: Vec<Refused>,
+}
+
+impl From<Reply> for Accepted {
+    fn from(reply: Reply) -> Self {
+        Self { reply, apart: Vec::new() }
+    }
+}
+
 /// What becomes of some recipients: those with the same end of one tenant share an entry.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum End {
@@ -39,19 +59,20 @@ pub(super) async fn accept(
     (session, sender): (&Session, Option<&str>),
     transaction: &Transaction,
     arrived: Arrived,
-) -> Reply {
+) -> Accepted {
     let now = clock::now();
-    let shares = divide(inbound, (session.envelope(), sender), transaction);
+    let apart = refused_apart(session, transaction);
+    let shares = divide(inbound, (session.envelope(), sender), (transaction, &apart));
     let session_id = session.facts().session_id.as_str();
     if shares.is_empty() {
         inbound.counters.discarded.count();
         tracing::info!(session = session_id, "discarded: no recipient was left");
-        return replies::CONTENT_ACCEPTED;
+        return Accepted { reply: replies::CONTENT_ACCEPTED, apart };
     }
     let size = arrived.draft.size();
     // SMTP has one reply for all (RFC 5321 §4.2.5). The next try is refused at RCPT for this tenant alone.
     if shares.keys().any(|(tenant, _)| !fits_queue(inbound, tenant, size)) {
-        return replies::RECIPIENT_QUEUE_FULL;
+        return replies::RECIPIENT_QUEUE_FULL.into();
     }
     let pieces = arrived.body.pieces(arrived.draft.pieces());
     let mut first = transaction.id;
@@ -66,7 +87,7 @@ pub(super) async fn accept(
     let recipients: usize = entries.iter().map(|entry| entry.envelope.recipients.len()).sum();
     if let Err(error) = inbound.spool.accept(entries).await {
         tracing::error!(session = session_id, %error, "not accepted");
-        return refusal(&error);
+        return refusal(&error).into();
     }
     inbound.counters.accepted.count();
     inbound.counters.accepted_bytes.add(size);
@@ -76,7 +97,24 @@ pub(super) async fn accept(
         entries: ids.iter().map(ToString::to_string).collect(),
     });
     let name = ids.first().map(ToString::to_string).unwrap_or_default();
-    Reply::with_lines(250, Some(EnhancedStatus::new(2, 0, 0)), [format!("Ok, queued as {name}").as_str()])
+    let text = format!("Ok, queued as {name}");
+    Accepted { reply: Reply::with_lines(250, Some(EnhancedStatus::new(2, 0, 0)), [text.as_str()]), apart }
+}
+
+/// Whom sinks refused, where the client is told so for each: they are its own to try again, or to report.
+fn refused_apart(session: &Session, transaction: &Transaction) -> Vec<Refused> {
+    if session.facts().protocol != Protocol::Lmtp || transaction.quarantine.is_some() {
+        return Vec::new();
+    }
+    let refused = |recipient: &Recipient| {
+        let reply = match transaction.fate(recipient)? {
+            Fate::Defer(reply) => reply.clone().unwrap_or(replies::RECIPIENT_DEFERRED),
+            Fate::Reject(reply) => reply.clone().unwrap_or(replies::RECIPIENT_REJECTED),
+            Fate::Quarantine(_) | Fate::Discard(_) | Fate::Redirect(_) => return None,
+        };
+        Some((recipient.id, reply))
+    };
+    session.envelope().recipients.iter().filter_map(refused).collect()
 }
 
 fn report(facts: &Facts, envelope: &Envelope, ids: &[QueueId], (size, recipients): (u64, usize)) {
@@ -104,10 +142,13 @@ fn refusal(error: &CommitError) -> Reply {
 fn divide(
     inbound: &Inbound,
     (envelope, sender): (&Envelope, Option<&str>),
-    transaction: &Transaction,
+    (transaction, apart): (&Transaction, &[Refused]),
 ) -> BTreeMap<(String, End), Vec<Recipient>> {
     let mut shares: BTreeMap<(String, End), Vec<Recipient>> = BTreeMap::new();
     for recipient in &envelope.recipients {
+        if apart.iter().any(|(refused, _)| *refused == recipient.id) {
+            continue;
+        }
         let Some(end) = end(recipient, transaction) else {
             inbound.counters.discarded.count();
             tracing::info!(recipient = %recipient.address, "discarded by a sink");

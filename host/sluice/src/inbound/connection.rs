@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::Inbound;
+use super::accept;
 use super::admission;
 use super::connections::Place;
 use super::content::Arriving;
@@ -307,7 +308,9 @@ impl Connection {
 
     async fn complete(&mut self) {
         let content = self.content.take();
-        let reply = self.gates.accept(&self.inbound, &self.session, content).await;
+        let accept::Accepted { reply, apart } =
+            self.gates.accept(&self.inbound, &self.session, content).await;
+        self.session.refuse_apart(apart);
         self.session.content_stored(reply);
     }
 

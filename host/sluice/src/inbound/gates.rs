@@ -10,12 +10,12 @@ use std::sync::Arc;
 use sinks::verdict::Merge;
 use sinks::{Asked, EventKind, RecipientAsked, Resolver, Sinks, Snapshot, Split, Subject, Tiers, Verdict};
 use smtp::{
-    By, Decision, Gate, Interest, MailParameters, Mailbox, Notice, Recipient, RecipientStanding, Reply,
-    Session, replies,
+    By, Decision, Gate, Interest, MailParameters, Mailbox, Notice, Recipient, RecipientStanding, Session,
+    replies,
 };
 
 use super::Inbound;
-use super::accept;
+use super::accept::{self, Accepted};
 use super::admission;
 use super::content::{Arrived, Arriving};
 use super::moment::{self, Scope, Sight, Transaction};
@@ -211,7 +211,7 @@ impl Gates {
         self.transaction.get_or_insert_default().arrived = Some(arrived);
         let decision = self.ask(inbound, session, Gate::EndOfData).await;
         let transaction = self.transaction.get_or_insert_default();
-        transaction.settle(session.envelope(), decision)
+        transaction.settle((session.envelope(), session.facts().protocol), decision)
     }
 
     /// Stores what is whole and passed its gates; the reply is 250 only behind the sync.
@@ -220,16 +220,16 @@ impl Gates {
         inbound: &Inbound,
         session: &Session,
         content: Option<Box<Arriving>>,
-    ) -> Reply {
+    ) -> Accepted {
         let transaction = self.transaction.get_or_insert_default();
         let arrived = match content {
             Some(arriving) => match arriving.finish(inbound, session.facts().protocol).await {
                 Ok(arrived) => arrived,
-                Err(refusal) => return refusal,
+                Err(refusal) => return refusal.into(),
             },
             None => match transaction.arrived.take() {
                 Some(arrived) => arrived,
-                None => return replies::STORAGE_UNAVAILABLE,
+                None => return replies::STORAGE_UNAVAILABLE.into(),
             },
         };
         accept::accept(inbound, (session, self.sender.as_deref()), transaction, arrived).await

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sinks::{Disposition, EventKind, Fate, MessageFacts, Subject, Tiers};
-use smtp::{By, Decision, Envelope, Ingress, Recipient, RecipientId, Refusal, Session, Verdict};
+use smtp::{By, Decision, Envelope, Ingress, Protocol, Recipient, RecipientId, Refusal, Session, Verdict};
 use spool::QueueId;
 
 use super::content::Arrived;
@@ -65,11 +65,17 @@ impl Transaction {
 
     /// What the verdict and the dispositions together mean for the reply: SMTP has one reply for all recipients, so
     /// only what all of them share can be said (RFC 5321 §4.2.5).
-    pub(super) fn settle(&mut self, envelope: &Envelope, decision: Decision) -> Decision {
+    /// LMTP has one for each (RFC 2033 §4.2).
+    pub(super) fn settle(
+        &mut self,
+        (envelope, protocol): (&Envelope, Protocol),
+        decision: Decision,
+    ) -> Decision {
         if let Verdict::Quarantine(reason) = &decision.verdict {
             self.quarantine = Some((reason.clone(), decision.by.word().to_owned()));
         }
-        if !matches!(decision.verdict, Verdict::Continue) || envelope.recipients.is_empty() {
+        let is_open = matches!(decision.verdict, Verdict::Continue);
+        if !is_open || envelope.recipients.is_empty() || protocol == Protocol::Lmtp {
             return decision;
         }
         let fates: Vec<Option<&Fate>> =

@@ -8,7 +8,7 @@ use super::input::{LineFlaw, LineLimits, Taken};
 use super::{Action, Phase, Question, Session, Task};
 use crate::command::Command;
 use crate::extensions::Extension;
-use crate::facts::Protocol;
+use crate::facts::{Greeting, Protocol};
 use crate::notice::{DisconnectCause, TransactionOutcome, Violation};
 use crate::replies;
 use crate::reply::Reply;
@@ -53,7 +53,8 @@ impl Session {
     /// What the host does, once nothing stands against it.
     pub(crate) fn execute(&mut self, command: Command) {
         match command {
-            Command::Greet { greeting, name } => self.greet(greeting, name),
+            Command::Greet { greeting, name } if self.speaks(greeting) => self.greet(greeting, name),
+            Command::Greet { .. } => self.send(label(&command), replies::COMMAND_NOT_SERVED),
             Command::Mail { reverse_path, parameters, needs } => self.mail(reverse_path, parameters, needs),
             Command::Rcpt { forward_path, parameters, needs } => self.rcpt(forward_path, parameters, needs),
             Command::Data => self.data(),
@@ -154,7 +155,9 @@ impl Session {
                 Some(replies::RECIPIENTS_TOO_MANY)
             }
             (Command::Data, Some(transaction)) if transaction.recipients() == 0 => {
-                Some(if transaction.refused == 0 {
+                // RFC 2033 §4.2: LMTP has 503 for both.
+                let is_lmtp = self.settings.protocol == Protocol::Lmtp;
+                Some(if transaction.refused == 0 || is_lmtp {
                     replies::RECIPIENT_FIRST
                 } else {
                     replies::RECIPIENTS_NONE
@@ -162,6 +165,11 @@ impl Session {
             }
             _ => None,
         }
+    }
+
+    /// RFC 2033 §4.1: LMTP has a greeting of its own, and neither takes the other's.
+    fn speaks(&self, greeting: Greeting) -> bool {
+        (greeting == Greeting::Lhlo) == (self.settings.protocol == Protocol::Lmtp)
     }
 
     /// RFC 6409 §4.3.

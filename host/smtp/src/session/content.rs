@@ -6,11 +6,13 @@
 use super::answer::{NOT_THIS_GATE, Refusals, Ruling};
 use super::{Action, Phase, Question, Session, Task};
 use crate::data::{DataReader, Flaw, Piece};
-use crate::facts::Facts;
+use crate::envelope::RecipientId;
+use crate::facts::{Facts, Protocol};
 use crate::gate::{By, Decision, GateKind, Heeded, Verdict};
 use crate::notice::{TransactionOutcome, Violation};
 use crate::replies;
 use crate::reply::Reply;
+use std::ops::Range;
 use std::sync::Arc;
 
 const DATA: Refusals = Refusals { defer: replies::MESSAGE_DEFERRED, reject: replies::MESSAGE_REJECTED };
@@ -211,8 +213,31 @@ impl Session {
             facts.messages = facts.messages.saturating_add(1);
             self.idle_commands = 0;
         }
-        self.send_by(".", reply, by);
+        match self.settings.protocol {
+            Protocol::Lmtp => self.answer_each(&reply, &by),
+            Protocol::Smtp | Protocol::Submission => self.send_by(".", reply, by),
+        }
         self.tasks.push_back(Task::EndTransaction(outcome));
+    }
+}
+
+impl Session {
+    /// RFC 2033 §4.2: a reply for each RCPT that was answered 250, in their order. One that was rewritten to several is refused
+    /// where all of them are.
+    fn answer_each(&mut self, reply: &Reply, by: &By) {
+        let own = |id: u32| {
+            let is_it = |(refused, _): &&(RecipientId, Reply)| refused.0 == id;
+            self.own_replies.iter().find(is_it).map(|(_, reply)| reply.clone())
+        };
+        let of_command = |ids: &Range<u32>| {
+            let mut refusals = ids.clone().map(own);
+            let first = if reply.is_positive() { refusals.next().flatten() } else { None };
+            first.filter(|_| refusals.all(|refusal| refusal.is_some())).unwrap_or_else(|| reply.clone())
+        };
+        let replies: Vec<Reply> = self.accepted.iter().map(of_command).collect();
+        for reply in replies {
+            self.send_by(".", reply, by.clone());
+        }
     }
 }
 

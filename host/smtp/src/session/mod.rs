@@ -19,7 +19,7 @@ mod recipient;
 mod settings;
 mod transaction;
 
-use crate::envelope::{Envelope, Recipient};
+use crate::envelope::{Envelope, Recipient, RecipientId};
 use crate::extensions::Offers;
 use crate::facts::Facts;
 use crate::gate::{By, Decision, Heeded};
@@ -35,6 +35,7 @@ use encryption::Owed;
 use input::Input;
 use question::{Question, Task};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use transaction::Transaction;
@@ -60,6 +61,10 @@ pub struct Session {
     question: Option<Question>,
     /// Set from MAIL's 250 on.
     transaction: Option<Transaction>,
+    /// The ids that each accepted RCPT came to, in order; kept for LMTP alone, which answers each of them at the dot.
+    accepted: Vec<Range<u32>>,
+    /// What the dot is answered for single recipients, beside the reply for all.
+    own_replies: Vec<(RecipientId, Reply)>,
     /// Whether the loop holds a content that it was told to begin, and not yet to complete or drop.
     content_open: bool,
     pipelining_noted: bool,
@@ -103,6 +108,8 @@ impl Session {
             tasks: VecDeque::new(),
             question: None,
             transaction: None,
+            accepted: Vec::new(),
+            own_replies: Vec::new(),
             content_open: false,
             pipelining_noted: false,
             idle_commands: 0,
@@ -196,6 +203,11 @@ impl Session {
             Some(Question::Admit { .. }) => self.admission_decided(admission),
             other => self.question = other,
         }
+    }
+
+    /// Before [`Session::content_stored`], where LMTP is spoken: these recipients are refused, and are not in what is stored.
+    pub fn refuse_apart(&mut self, replies: impl IntoIterator<Item = (RecipientId, Reply)>) {
+        self.own_replies = replies.into_iter().filter(|(_, reply)| reply.is_refusal()).collect();
     }
 
     /// Answers [`Action::Complete`]: 250 once it is durable, else why not. Without that question it does nothing.

@@ -8,6 +8,7 @@ use super::{Question, RecipientStanding, Session, Task};
 use crate::address::Mailbox;
 use crate::envelope::{Recipient, RecipientId};
 use crate::extensions::ParameterVerb;
+use crate::facts::Protocol;
 use crate::gate::{By, Decision, GateKind, Heeded, Verdict};
 use crate::notice::Violation;
 use crate::parameters::{Notify, Parameter, Smtputf8, find};
@@ -189,6 +190,9 @@ impl Session {
         if transaction.recipients().saturating_add(added) > self.settings.limits.recipients_max {
             self.violate(Violation::TooManyRecipients, "RCPT");
             return self.refuse_recipient(replies::RECIPIENTS_TOO_MANY, By::Host);
+        }
+        if self.settings.protocol == Protocol::Lmtp {
+            self.accepted.push(transaction.accepted..transaction.accepted.saturating_add(added));
         }
         match added {
             0 => transaction.discarded = transaction.discarded.saturating_add(1),

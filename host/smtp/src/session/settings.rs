@@ -10,7 +10,7 @@ use crate::limits::Limits;
 pub struct Settings {
     /// What we call ourselves in replies, and the domain of `<postmaster>`.
     pub host_name: Domain,
-    /// What is spoken; LMTP's replies by recipient are not served yet.
+    /// What is spoken.
     pub protocol: Protocol,
     /// What a client may do to us.
     pub limits: Limits,

@@ -111,6 +111,8 @@ impl Session {
     /// RFC 5321 §4.1.1.5: nothing of it stays.
     pub(crate) fn clear_transaction(&mut self) {
         self.transaction = None;
+        self.accepted = Vec::new();
+        self.own_replies = Vec::new();
         match Arc::get_mut(&mut self.envelope) {
             Some(envelope) => *envelope = Envelope::default(),
             None => self.envelope = Arc::default(),

@@ -52,6 +52,7 @@ fn act_outside_of_the_content(word: &str, rest: &str) -> Result<(), Wrong> {
         }
         "discard-recipient" => envelope_draft::discard(number(rest)?, "script"),
         "defer-recipient" => envelope_draft::defer(number(rest)?, None),
+        "reject-recipient" => envelope_draft::reject(number(rest)?, None),
         "quarantine-recipient" => envelope_draft::quarantine(number(rest)?, "script"),
         "fork" => envelope_draft::fork(&[number(rest)?]).map(drop),
         "select" => envelope_draft::select(number(rest)?),
