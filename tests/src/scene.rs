@@ -40,6 +40,7 @@ const SCRIPTED: &[&str] = &[
     "on-before-data",
     "on-server-response",
     "on-session-end",
+    "on-deliver",
 ];
 
 /// The scene of a test.

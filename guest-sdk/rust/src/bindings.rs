@@ -61,4 +61,5 @@ events! {
     on_before_data: "sluice:sdk/on-before-data" shares { "sluice:sink/types@0.1.0" = types }
     on_server_response: "sluice:sdk/on-server-response" shares { "sluice:sink/types@0.1.0" = types }
     on_session_end: "sluice:sdk/on-session-end" shares {}
+    on_deliver: "sluice:sdk/on-deliver" shares { "sluice:sink/types@0.1.0" = types }
 }

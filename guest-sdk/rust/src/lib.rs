@@ -30,7 +30,7 @@
 //! # Which event
 //! | while a client talks to us | when the message is ours | the sink's own life |
 //! | --- | --- | --- |
-//! | [`mod@on_connect`], [`mod@on_tls_established`], [`mod@on_helo`], [`mod@on_authenticate`], [`mod@on_auth_step`], [`mod@on_mail_from`], [`mod@on_rcpt_to`], [`mod@on_data`], [`mod@on_end_of_data`], [`mod@on_inbound_command`], [`mod@on_reply`], [`mod@on_violation`], [`mod@on_rejected`], [`mod@on_transaction_end`], [`mod@on_disconnect`] | [`mod@on_transport_submission`], [`mod@on_pre_categorize`], [`mod@on_categorize`], [`mod@on_post_categorize`], [`mod@on_route`], [`mod@on_routed`], [`mod@on_resolve_next_hop`], [`mod@on_remote_tls`], [`mod@on_session_start`], [`mod@on_message_start`], [`mod@on_per_recipient`], [`mod@on_before_data`], [`mod@on_server_response`], [`mod@on_session_end`] | [`mod@on_prepare`], [`mod@on_self_test`] |
+//! | [`mod@on_connect`], [`mod@on_tls_established`], [`mod@on_helo`], [`mod@on_authenticate`], [`mod@on_auth_step`], [`mod@on_mail_from`], [`mod@on_rcpt_to`], [`mod@on_data`], [`mod@on_end_of_data`], [`mod@on_inbound_command`], [`mod@on_reply`], [`mod@on_violation`], [`mod@on_rejected`], [`mod@on_transaction_end`], [`mod@on_disconnect`] | [`mod@on_transport_submission`], [`mod@on_pre_categorize`], [`mod@on_categorize`], [`mod@on_post_categorize`], [`mod@on_route`], [`mod@on_routed`], [`mod@on_resolve_next_hop`], [`mod@on_remote_tls`], [`mod@on_session_start`], [`mod@on_message_start`], [`mod@on_per_recipient`], [`mod@on_before_data`], [`mod@on_server_response`], [`mod@on_session_end`], [`mod@on_deliver`] | [`mod@on_prepare`], [`mod@on_self_test`] |
 //!
 //! The contract (`wit/` of the project) has more events; each gets its attribute when the server fires it.
 //!
@@ -51,11 +51,12 @@ pub use bindings::contract::sluice::sink::types::{
     ReversePath, Route, TlsPolicy,
 };
 pub use events::{
-    on_auth_step, on_authenticate, on_before_data, on_categorize, on_connect, on_data, on_disconnect,
-    on_end_of_data, on_helo, on_inbound_command, on_mail_from, on_message_start, on_per_recipient,
-    on_post_categorize, on_pre_categorize, on_prepare, on_rcpt_to, on_rejected, on_remote_tls, on_reply,
-    on_resolve_next_hop, on_route, on_routed, on_self_test, on_server_response, on_session_end,
-    on_session_start, on_tls_established, on_transaction_end, on_transport_submission, on_violation,
+    on_auth_step, on_authenticate, on_before_data, on_categorize, on_connect, on_data, on_deliver,
+    on_disconnect, on_end_of_data, on_helo, on_inbound_command, on_mail_from, on_message_start,
+    on_per_recipient, on_post_categorize, on_pre_categorize, on_prepare, on_rcpt_to, on_rejected,
+    on_remote_tls, on_reply, on_resolve_next_hop, on_route, on_routed, on_self_test, on_server_response,
+    on_session_end, on_session_start, on_tls_established, on_transaction_end, on_transport_submission,
+    on_violation,
 };
 pub use interfaces::{
     blob, clock, command_draft, ehlo, envelope, envelope_draft, event, log, message, message_draft, metrics,
@@ -63,11 +64,12 @@ pub use interfaces::{
 };
 #[doc(inline)]
 pub use sluice_sdk_macros::{
-    on_auth_step, on_authenticate, on_before_data, on_categorize, on_connect, on_data, on_disconnect,
-    on_end_of_data, on_helo, on_inbound_command, on_mail_from, on_message_start, on_per_recipient,
-    on_post_categorize, on_pre_categorize, on_prepare, on_rcpt_to, on_rejected, on_remote_tls, on_reply,
-    on_resolve_next_hop, on_route, on_routed, on_self_test, on_server_response, on_session_end,
-    on_session_start, on_tls_established, on_transaction_end, on_transport_submission, on_violation,
+    on_auth_step, on_authenticate, on_before_data, on_categorize, on_connect, on_data, on_deliver,
+    on_disconnect, on_end_of_data, on_helo, on_inbound_command, on_mail_from, on_message_start,
+    on_per_recipient, on_post_categorize, on_pre_categorize, on_prepare, on_rcpt_to, on_rejected,
+    on_remote_tls, on_reply, on_resolve_next_hop, on_route, on_routed, on_self_test, on_server_response,
+    on_session_end, on_session_start, on_tls_established, on_transaction_end, on_transport_submission,
+    on_violation,
 };
 
 /// For the code that the attributes write; no promise is made for it.

@@ -139,9 +139,10 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Whether it is asked now: its sink wants to hear of the verb, and its rule matches. Costs no instance.
+    /// Whether it is asked now: its sink wants to hear of the verb, or is the agent that is meant, and its rule matches. Costs
+    /// no instance.
     pub fn is_asked(&self, event: &Event, subject: &Subject) -> bool {
-        let wants_verb = match event {
+        let is_meant = match event {
             Event::Gate(Gate::InboundCommand { verb, .. }) => self.installation.command_verbs.contains(verb),
             Event::Gate(Gate::Reply { verb, .. }) => self.installation.reply_verbs.contains(verb),
             Event::Outbound(smtp::client::Gate::ServerResponse { verb, .. }) => {
@@ -150,10 +151,11 @@ impl Binding {
             Event::AuthStep { mechanism, .. } => {
                 self.installation.mechanisms.iter().any(|known| **known == **mechanism)
             }
+            Event::Deliver { agent, .. } => *agent == self.installation.id,
             _ => true,
         };
         let matches = |rule: &Arc<Rule>| rule.matches(event.kind(), &Present { event, subject });
-        wants_verb && self.rule.as_ref().is_none_or(matches)
+        is_meant && self.rule.as_ref().is_none_or(matches)
     }
 
     /// Whether it can be about the verb; for the events that name verbs. The verb is in upper case.

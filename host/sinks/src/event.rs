@@ -109,7 +109,7 @@ events! {
     BeforeData "on-before-data" Gate Yes
     ServerResponse "on-server-response" Gate Yes
     SessionEnd "on-session-end" Gate Yes
-    Deliver "on-deliver" Provider NotYet
+    Deliver "on-deliver" Provider Yes
     DeliveryAttempt "on-delivery-attempt" Observer NotYet
     Retry "on-retry" Provider NotYet
     QueueAge "on-queue-age" Provider NotYet
@@ -213,6 +213,8 @@ pub enum Event {
     Outbound(smtp::client::Gate),
     /// on-deliver: the sink is the agent of these recipients.
     Deliver {
+        /// The installation that the route means.
+        agent: Arc<str>,
         /// Of which queue.
         queue: QueueName,
         /// Who.

@@ -42,7 +42,7 @@ pub(crate) async fn invoke(event: &Event, target: Target<'_>) -> wasmtime::Resul
             let answer = guest.call_handle(&mut *target.store, queue.as_str(), domain.as_str()).await?;
             lift_out::resolve(answer, Reach(target.store.data()))
         }
-        Event::Deliver { queue, recipients } => {
+        Event::Deliver { agent: _, queue, recipients } => {
             let guest = guest!(target.on_deliver);
             let ids: Vec<u32> = recipients.iter().map(|id| id.0).collect();
             lift_out::deliver(guest.call_handle(target.store, queue.as_str(), &ids).await?, ids.len())

@@ -100,6 +100,16 @@ impl Snapshot {
         &self.table(Some(tenant)).outbound
     }
 
+    /// The installation that a route of this tenant means by the name of an agent: one of its own that is bound to on-deliver,
+    /// else one of the operator's.
+    pub fn agent(&self, tenant: &str, name: &str) -> Option<&Arc<str>> {
+        let bound = || self.bindings(EventKind::Deliver, Some(tenant)).iter().map(|one| &one.installation.id);
+        let of = |owner: &str| {
+            bound().find(|id| id.strip_prefix(owner).and_then(|rest| rest.strip_prefix('/')) == Some(name))
+        };
+        of(tenant).or_else(|| of(OPERATOR))
+    }
+
     /// Whether mail of this tenant must not share a queue or a connection with that of others, since somebody is asked about
     /// them (EVENTS, rule 5); a look-up.
     pub fn has_own_queues(&self, tenant: &str) -> bool {
@@ -110,6 +120,9 @@ impl Snapshot {
         tenant.and_then(|tenant| self.tenants.get(tenant)).unwrap_or(&self.operator)
     }
 }
+
+/// The owner in the ids of the operator's installations.
+const OPERATOR: &str = "operator";
 
 /// Events that see or steer a connection as a whole.
 const OF_CONNECTIONS: [EventKind; 8] = [

@@ -237,3 +237,8 @@ pub(crate) fn on_session_end() -> Event {
     let parameters = vec![number("delivered"), number("deferred"), number("failed")];
     event("on_session_end", parameters, quote!(()))
 }
+
+pub(crate) fn on_deliver() -> Event {
+    let returns = quote!(::std::vec::Vec<::sluice_sdk::on_deliver::Outcome>);
+    event("on_deliver", vec![text("queue"), recipients()], returns)
+}

@@ -30,4 +30,5 @@ attributes! {
     on_transport_submission on_pre_categorize on_categorize on_post_categorize on_route on_routed
     on_resolve_next_hop on_remote_tls on_session_start on_message_start
     on_per_recipient on_before_data on_server_response on_session_end
+    on_deliver
 }

@@ -1,5 +1,6 @@
 //! A module for each event: what it is about, an example, and its verdict.
 
+mod delivery;
 mod life;
 mod login;
 mod outbound;
@@ -10,6 +11,7 @@ mod stages;
 mod transaction;
 mod verdicts;
 
+pub use delivery::on_deliver;
 pub use life::{on_prepare, on_self_test};
 pub use login::{on_auth_step, on_authenticate};
 pub use outbound::{

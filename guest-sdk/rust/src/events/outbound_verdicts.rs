@@ -1,11 +1,11 @@
 //! Constructors of what is answered in the dialogue with another server.
 
-use crate::Refusal;
 use crate::answer::Neutral;
 use crate::events::{
-    on_before_data, on_message_start, on_per_recipient, on_remote_tls, on_resolve_next_hop,
+    on_before_data, on_deliver, on_message_start, on_per_recipient, on_remote_tls, on_resolve_next_hop,
     on_server_response, on_session_start,
 };
+use crate::{Refusal, Reply};
 
 /// The verdicts with a case for no opinion.
 macro_rules! neutral {
@@ -91,5 +91,25 @@ impl on_server_response::Judgement {
 impl Neutral for on_server_response::Judgement {
     fn neutral() -> Self {
         Self::as_sent()
+    }
+}
+
+impl on_deliver::Outcome {
+    /// It has the message: 250 with this text.
+    #[must_use]
+    pub fn delivered(text: &str) -> Self {
+        Self::Delivered(Reply::new(250, text))
+    }
+
+    /// It never will: 550 with this text, for the DSN.
+    #[must_use]
+    pub fn failed(text: &str) -> Self {
+        Self::Failed(Reply::new(550, text))
+    }
+
+    /// Not now: 451 with this text.
+    #[must_use]
+    pub fn deferred(text: &str) -> Self {
+        Self::Deferred(on_deliver::Postponed { reply: Reply::new(451, text), wait: None })
     }
 }

@@ -101,7 +101,7 @@ pub(crate) fn refusal(text: &str) -> Result<Refusal, Wrong> {
 }
 
 /// `250 2.0.0 Text`, in which `/n` starts a line and `\r` and `\n` are smuggled in as they are.
-fn reply(text: &str) -> Result<Reply, Wrong> {
+pub(crate) fn reply(text: &str) -> Result<Reply, Wrong> {
     let (code, text) = text.split_once(' ').unwrap_or((text, ""));
     let mut reply = Reply::new(number(code)?, &text.replace("/n", "\n"));
     for line in &mut reply.text {

@@ -5,10 +5,11 @@
 use std::net::Ipv4Addr;
 
 use sluice_sdk::on_categorize::{Subject, Target};
+use sluice_sdk::on_deliver::{Outcome, Postponed};
 use sluice_sdk::on_route::Choice;
 use sluice_sdk::{Address, NextHop, Route, TlsPolicy, envelope, on_post_categorize};
 
-use crate::say::{address, number, refusal, steps};
+use crate::say::{address, number, pair, refusal, reply, steps};
 use crate::{Wrong, script, stage};
 
 #[sluice_sdk::on_categorize]
@@ -36,6 +37,17 @@ fn routed(route: Option<&Route>) -> Result<on_post_categorize::Verdict, Wrong> {
     stage("on-routed", route.map_or("none", |route| &route.queue))
 }
 
+#[sluice_sdk::on_deliver]
+fn deliver(queue: &str, recipients: &[u32]) -> Result<Vec<Outcome>, Wrong> {
+    let known = envelope::recipients();
+    let one = |id: &u32| {
+        let local = known.iter().find(|one| one.id == *id).map_or("", |one| &one.address.local);
+        let said = way_out("on-deliver", local, &[("queue", queue)], outcome)?;
+        said.ok_or_else(|| "an agent says what it did".to_owned())
+    };
+    recipients.iter().map(one).collect()
+}
+
 /// The script of `event` for `subject` with the verdicts of that event.
 pub(crate) fn way_out<V>(
     event: &str,
@@ -55,6 +67,18 @@ fn target(word: &str, rest: &str) -> Result<Option<Target>, Wrong> {
         "expand" => Target::Expand(addresses(rest)?),
         "unknown" => Target::Unknown(refusal(rest)?),
         "retry-in" => Target::RetryIn(number(rest)?),
+        _ => return Ok(None),
+    }))
+}
+
+fn outcome(word: &str, rest: &str) -> Result<Option<Outcome>, Wrong> {
+    Ok(Some(match word {
+        "delivered" => Outcome::Delivered(reply(rest)?),
+        "failed" => Outcome::Failed(reply(rest)?),
+        "deferred" => {
+            let (wait, rest) = pair(rest)?;
+            Outcome::Deferred(Postponed { reply: reply(rest)?, wait: Some(number(wait)?) })
+        }
         _ => return Ok(None),
     }))
 }

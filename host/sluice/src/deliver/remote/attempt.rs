@@ -14,6 +14,7 @@ use smtp::{Domain, EnhancedStatus, Envelope, NextHop, QueueName, Recipient, Reci
 use spool::Lease;
 use tokio::net::TcpStream;
 
+use super::agent;
 use super::body::Body;
 use super::gates::{self, Gates};
 use super::plan::Plan;
@@ -62,6 +63,12 @@ pub(super) async fn attempt(
     kept: Option<Session>,
     lease: Lease,
 ) -> (Option<Session>, Standing) {
+    if let Some(Route { queue, to: NextHop::Agent(name), .. }) = route_of(&lease).cloned() {
+        let ends = Box::pin(agent::deliver(transport, &lease, (&queue, &name))).await;
+        let serves = ends.iter().any(|(_, end)| end.kind == Kind::Delivered);
+        settle(transport, lease, &ends).await;
+        return (kept, if serves { Standing::Served } else { Standing::Unknown });
+    }
     let Some((route, plan, body)) = prepare(transport, &lease).await else {
         let text = "the configuration has no such route, or its content can't be read now".to_owned();
         defer(transport, lease, &End::deferred(NO_ROUTE, text)).await;

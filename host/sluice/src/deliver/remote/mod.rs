@@ -5,6 +5,7 @@
 //! task that sends one message after another. Nothing here decides about the dialogue (`smtp::client`) or the order
 //! (`queues`).
 
+mod agent;
 mod attempt;
 mod body;
 mod connect;
