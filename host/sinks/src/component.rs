@@ -66,7 +66,8 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// The features of `engine::config`: what is off there is refused here, before anything is compiled.
+/// The features of `engine::config`: what is off there is refused here, before anything is compiled; and several memories
+/// in one module, which only the engine's own code may have.
 fn features() -> WasmFeatures {
     let off = WasmFeatures::GC
         | WasmFeatures::GC_TYPES
