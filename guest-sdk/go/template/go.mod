@@ -1,0 +1,7 @@
+module my-sink
+
+go 1.24
+
+require github.com/sluice-mail/sluice/guest-sdk/go v0.1.0
+
+replace github.com/sluice-mail/sluice/guest-sdk/go => ../

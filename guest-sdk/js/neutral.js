@@ -1,0 +1,32 @@
+// Written by sdk-bindings from wit/; not by hand.
+
+// What a function that returns nothing says.
+export const neutral = {
+  onConnect: { tag: "continue" },
+  onTlsEstablished: { tag: "continue" },
+  onHelo: { tag: "continue" },
+  onAuthenticate: { tag: "continue" },
+  onMailFrom: { tag: "continue" },
+  onRcptTo: { tag: "continue" },
+  onData: { tag: "continue" },
+  onHeaders: { tag: "continue" },
+  onSizeExceeded: { tag: "continue" },
+  onEndOfData: { tag: "continue" },
+  onInboundCommand: { tag: "continue" },
+  onReply: null,
+  onViolation: "continue",
+  onRejected: "continue",
+  onTransportSubmission: { tag: "continue" },
+  onPreCategorize: { tag: "continue" },
+  onPostCategorize: { tag: "continue" },
+  onRouted: { tag: "continue" },
+  onResolveNextHop: { tag: "continue" },
+  onRemoteTls: { tag: "continue" },
+  onSessionStart: { tag: "continue" },
+  onMessageStart: { tag: "continue" },
+  onPerRecipient: { tag: "continue" },
+  onBeforeData: { tag: "continue" },
+  onRetry: { tag: "continue" },
+  onQueueAge: { tag: "continue" },
+  onDsn: { tag: "continue" },
+};
