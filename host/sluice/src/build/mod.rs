@@ -1,29 +1,22 @@
-//! From a sink's source to its component, as `cargo build` makes it.
+//! From a sink's source to its component, with the language's own tools.
 //!
-//! A folder with a `Cargo.toml` is built for `wasm32-wasip2`, with the profile that the project gives its own sinks; a
-//! `.wasm` file is taken as it is. The compiler speaks to the terminal itself: what it says is never shortened or reworded.
-//! The only thing that is changed outside the build folder is the Rust target, which is added where it is missing.
+//! What a folder holds says its language: `Cargo.toml`, `go.mod`, `package.json`, `requirements.txt`; a `.wasm` file is taken as it is. The
+//! compiler speaks to the terminal itself: what it says is never shortened or reworded. What is made lies in `target`.
 
 mod artifact;
+mod go;
+mod javascript;
+mod package;
+mod python;
+mod rust;
+mod sdk;
 mod target;
+mod world;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-/// What Rust sinks are compiled for: a component comes out of the linker.
-pub const TARGET: &str = "wasm32-wasip2";
-
-/// How, whatever the sink's own workspace says: small comes before fast, because every instance starts from these bytes.
-const PROFILE: [&str; 7] = [
-    "profile.sink.inherits='release'",
-    "profile.sink.opt-level='s'",
-    "profile.sink.lto=true",
-    "profile.sink.codegen-units=1",
-    "profile.sink.debug=false",
-    "profile.sink.strip=true",
-    "profile.sink.panic='abort'",
-];
+use clap::ValueEnum;
 
 /// Why there is no component; what the compiler had to say is on the terminal already.
 #[derive(Debug, thiserror::Error)]
@@ -31,16 +24,20 @@ pub enum BuildError {
     /// There is nothing at the path.
     #[error("{0}: no such file or folder")]
     Missing(PathBuf),
-    /// Neither a component nor a crate.
-    #[error("{0}: neither a .wasm file nor a folder with a Cargo.toml")]
+    /// Neither a component nor a source that is known.
+    #[error(
+        "{0}: neither a .wasm file nor a folder with a Cargo.toml, go.mod, package.json or requirements.txt"
+    )]
     NotASink(PathBuf),
     /// A tool could not be started.
-    #[error("{tool} can't be started ({error}); sinks in Rust need it: https://rustup.rs")]
+    #[error("{tool} can't be started ({error}); {install}")]
     Tool {
         /// Its name.
         tool: &'static str,
         /// Why.
         error: io::Error,
+        /// How one gets it.
+        install: &'static str,
     },
     /// The Rust target is missing and could not be added.
     #[error("the target {TARGET} is missing, and `rustup target add {TARGET}` failed")]
@@ -51,7 +48,48 @@ pub enum BuildError {
     /// It was built, and made no component.
     #[error("{0} makes no component: its Cargo.toml needs `crate-type = [\"cdylib\"]` under `[lib]`")]
     NoComponent(PathBuf),
+    /// What the compiler made is no sink.
+    #[error("{} makes no sink: {error:#}", folder.display())]
+    Component {
+        /// Of its source.
+        folder: PathBuf,
+        /// Why.
+        error: anyhow::Error,
+    },
+    /// The author's file is not one.
+    #[error("{}: {error}", path.display())]
+    Manifest {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: sinks::DocumentError,
+    },
+    /// A manifest without the events that its language needs to know.
+    #[error("{}: name the events that the sink answers, each as `[events.on-rcpt-to]`", .0.join("sink.toml").display())]
+    NoEvents(PathBuf),
+    /// The language's own packages are not installed.
+    #[error("{} has no {tool}; `{install}` in that folder puts it there", folder.display())]
+    Packages {
+        /// The sink's.
+        folder: PathBuf,
+        /// What is missing.
+        tool: &'static str,
+        /// What brings it.
+        install: &'static str,
+    },
+    /// A file can't be read or written.
+    #[error("{}: {error}", path.display())]
+    Disk {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
 }
+
+pub use package::package;
+pub use rust::TARGET;
+pub use sdk::{Language, create};
 
 /// Builds what is at the path, and returns the path of the component.
 ///
@@ -66,29 +104,25 @@ pub fn build_sink(source: &Path) -> Result<PathBuf, BuildError> {
     if source.is_file() && source.extension().is_some_and(|extension| extension == "wasm") {
         return Ok(source.to_owned());
     }
-    let manifest = source.join("Cargo.toml");
-    if !manifest.is_file() {
-        return Err(BuildError::NotASink(source.to_owned()));
+    let is_in = |language: &&Language| source.join(language.manifest()).is_file();
+    let language = Language::value_variants().iter().find(is_in);
+    let language = *language.ok_or_else(|| BuildError::NotASink(source.to_owned()))?;
+    sdk::refresh(source, language)?;
+    match language {
+        Language::Rust => rust::build(source),
+        Language::Go => go::build(source),
+        Language::Js => javascript::build(source),
+        Language::Python => python::build(source),
     }
-    target::ensure(source)?;
-    compile(source, &manifest)
 }
 
-fn compile(source: &Path, manifest: &Path) -> Result<PathBuf, BuildError> {
-    let done = Command::new("cargo")
-        .args(["build", "--quiet", "--target", TARGET, "--profile", "sink"])
-        .args(["--message-format", "json-render-diagnostics"])
-        .args(PROFILE.iter().flat_map(|setting| ["--config", setting]))
-        .current_dir(source)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| BuildError::Tool { tool: "cargo", error })?;
-    if !done.status.success() {
-        return Err(BuildError::Compiler(source.to_owned()));
-    }
-    let manifest = manifest.canonicalize().unwrap_or_else(|_| manifest.to_owned());
-    artifact::component(&done.stdout, &manifest).ok_or_else(|| BuildError::NoComponent(source.to_owned()))
+/// A file in the folder of what is built, which is made.
+fn output(source: &Path, name: &str) -> Result<PathBuf, BuildError> {
+    let folder = source.join("target");
+    std::fs::create_dir_all(&folder).map_err(|error| BuildError::Disk { path: folder.clone(), error })?;
+    // The compilers run in the source's folder.
+    let folder = folder.canonicalize().map_err(|error| BuildError::Disk { path: folder.clone(), error })?;
+    Ok(folder.join(name))
 }
 
 #[cfg(test)]
@@ -106,7 +140,13 @@ mod tests {
     #[test]
     fn what_is_no_sink_is_named() {
         check_refused("nothing-here", "nothing-here: no such file or folder");
-        check_refused("src", "src: neither a .wasm file nor a folder with a Cargo.toml");
-        check_refused("Cargo.toml", "Cargo.toml: neither a .wasm file nor a folder with a Cargo.toml");
+        check_refused(
+            "src",
+            "src: neither a .wasm file nor a folder with a Cargo.toml, go.mod, package.json or requirements.txt",
+        );
+        check_refused(
+            "Cargo.toml",
+            "Cargo.toml: neither a .wasm file nor a folder with a Cargo.toml, go.mod, package.json or requirements.txt",
+        );
     }
 }

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{BuildError, TARGET};
+use super::BuildError;
+use super::rust::{INSTALL, TARGET};
 
 /// Sees to it that the toolchain which builds in this folder has the target.
 pub(super) fn ensure(folder: &Path) -> Result<(), BuildError> {
@@ -19,7 +20,7 @@ pub(super) fn ensure(folder: &Path) -> Result<(), BuildError> {
         .current_dir(folder)
         .stdin(Stdio::null())
         .status()
-        .map_err(|error| BuildError::Tool { tool: "rustup", error })?;
+        .map_err(|error| BuildError::Tool { tool: "rustup", error, install: INSTALL })?;
     if added.success() { Ok(()) } else { Err(BuildError::Target) }
 }
 
@@ -30,7 +31,7 @@ fn is_installed(folder: &Path) -> Result<bool, BuildError> {
         .current_dir(folder)
         .stderr(Stdio::null())
         .output()
-        .map_err(|error| BuildError::Tool { tool: "rustc", error })?;
+        .map_err(|error| BuildError::Tool { tool: "rustc", error, install: INSTALL })?;
     let libraries = String::from_utf8_lossy(&asked.stdout);
     Ok(asked.status.success() && PathBuf::from(libraries.trim()).is_dir())
 }

@@ -17,6 +17,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::build::Language;
+
 /// An SMTP server whose event sinks are sandboxed WebAssembly components.
 #[derive(Debug, Parser)]
 #[command(
@@ -55,7 +57,7 @@ enum Command {
         #[command(subcommand)]
         command: user::UserCommand,
     },
-    /// Look at sinks.
+    /// Write sinks, build them, look at them.
     Sink {
         #[command(subcommand)]
         command: SinkCommand,
@@ -80,6 +82,22 @@ enum ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 enum SinkCommand {
+    /// Make a folder with a sink to begin with, in one of the languages, and its SDK.
+    New {
+        /// What it is called: the folder, the sink, the package.
+        name: String,
+        /// What it is written in.
+        #[arg(long)]
+        lang: Language,
+    },
+    /// Build a sink with its language's own tools, and print what came out.
+    ///
+    /// The component is `target/NAME.wasm` in that folder, with `sink.toml` inside: that file is all that a server needs.
+    Build {
+        /// The sink's folder.
+        #[arg(value_name = "DIR", default_value = ".")]
+        folder: PathBuf,
+    },
     /// Print what a component exports and imports: the events it handles, the capabilities it needs.
     ///
     /// Nothing of it runs. Exit code 1 if this server could not load it; the text names all that is wrong.
@@ -97,6 +115,8 @@ pub fn main() -> ExitCode {
         Command::Run { config } => run::run(&config),
         Command::Check { config } => check::check(&config),
         Command::Dev(arguments) => dev::run(arguments),
+        Command::Sink { command: SinkCommand::New { name, lang } } => sink::new(&name, lang),
+        Command::Sink { command: SinkCommand::Build { folder } } => sink::build(&folder),
         Command::Sink { command: SinkCommand::Inspect { file } } => sink::inspect(&file),
         Command::Spool { command } => spool::run(command),
         Command::User { command } => user::run(&command),

@@ -1,10 +1,43 @@
-//! `sluice sink inspect`.
+//! `sluice sink new`, `build`, `inspect`.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use sinks::Inspection;
+use sinks::manifest::is_name;
+
+use crate::build::{self, Language};
+
+/// Makes a folder with a new sink.
+///
+/// # Errors
+/// When it can't be called so, or the folder exists.
+pub(super) fn new(name: &str, language: Language) -> anyhow::Result<()> {
+    let is_package = name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-');
+    ensure!(
+        is_name(name) && is_package,
+        "`{}` is no name that every language takes: lower-case letters, digits and -, the first a letter, 63 at most",
+        name.escape_debug()
+    );
+    let files = build::create(Path::new(name), name, language)?;
+    let mut text = format!("{name}/ has {}\n", files.join(", "));
+    if let Some(install) = language.install() {
+        text += &format!("Its tools come with `{install}` in that folder.\n");
+    }
+    text += "See what it does, again on each save: `sluice dev .`; for a server: `sluice sink build`\n";
+    super::print(&text)
+}
+
+/// Builds a sink and prints what came out.
+///
+/// # Errors
+/// When it does not build, or is no sink that this host could load.
+pub(super) fn build(folder: &Path) -> anyhow::Result<()> {
+    let (component, inspection) = build::package(folder)?;
+    super::print(&page(&component, &inspection))
+}
 
 /// Prints what a component exports and imports; nothing of it runs.
 ///

@@ -1,7 +1,7 @@
 //! Which sink's source was saved.
 //!
 //! An editor's save is several changes of files; they are told as one, after a moment of quiet. What a build writes
-//! (`target`) and what a version control keeps (`.git`) are no sources.
+//! (`target`), what tools install (`.sluice`, `node_modules`, `.venv`) and what a version control keeps (`.git`) are no sources.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,9 @@ use tokio::sync::mpsc;
 const QUIET: Duration = Duration::from_millis(150);
 /// Saves that may wait while a build runs; more of them would say nothing new.
 const SAVES_MAX: usize = 64;
+
+/// Folders whose changes are nobody's save.
+const NO_SOURCES: [&str; 6] = ["target", ".git", ".sluice", "node_modules", ".venv", "__pycache__"];
 
 /// Tells saves for as long as it lives.
 pub(super) struct Watch {
@@ -73,7 +76,7 @@ impl Watch {
 /// Whether a changed path is of this source; a component's manifest stands beside it.
 fn is_source(source: &Path, changed: &Path) -> bool {
     match changed.strip_prefix(source) {
-        Ok(below) => !below.iter().any(|part| part == "target" || part == ".git"),
+        Ok(below) => !below.iter().any(|part| NO_SOURCES.iter().any(|name| part == *name)),
         Err(_) => source.extension().is_some() && changed == source.with_extension("toml"),
     }
 }
