@@ -21,6 +21,7 @@ mod patience;
 mod recipients;
 mod reload;
 mod remote;
+mod reports;
 mod sdks;
 mod shutdown;
 mod tidy;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use smtp::{NextHop, RecipientState};
-use spool::{Entry, EntryState, Spool};
+use smtp::NextHop;
+use spool::{Entry, Spool};
 use tests::client::Client;
 use tests::clock::Stopwatch;
 use tests::scene::{Installed, Scene};
@@ -32,7 +32,7 @@ fn server(config: &[(&str, &str)], aliases: &str) -> Result<Server> {
 fn send(server: &Server, recipients: &[&str]) -> Result<()> {
     let mut client = Client::greeted(server.address())?;
     client.ask("EHLO a.example", 250)?;
-    client.ask("MAIL FROM:<ann@a.example>", 250)?;
+    client.ask("MAIL FROM:<ann@b.example>", 250)?;
     for recipient in recipients {
         client.ask(&format!("RCPT TO:<{recipient}>"), 250)?;
     }
@@ -72,13 +72,10 @@ fn aliases_that_go_in_circles_fail_the_recipient_and_nobody_else() -> Result<()>
     let mut server = server(&[], "round: about\nabout: round\n")?;
     send(&server, &["round@b.example", "bob@b.example"])?;
     server.delivered("bob@b.example")?;
+    let report = String::from_utf8(server.delivered("ann@b.example")?)?;
+    ensure!(report.contains("rfc822; round@b.example\r\nAction: failed\r\nStatus: 5.4.6\r\n"), "{report}");
     server.settled()?;
-    let entries = left(server)?;
-    let [entry] = &entries[..] else { anyhow::bail!("{entries:?}") };
-    let [recipient] = &entry.envelope.recipients[..] else { anyhow::bail!("{entry:?}") };
-    ensure!(matches!(entry.state, EntryState::Held { .. }) && recipient.state == RecipientState::Failed);
-    let reply = recipient.last_reply.as_ref().context("a reply")?.to_string();
-    ensure!(reply.starts_with("550 5.4.6"), "{reply}");
+    ensure!(left(server)?.is_empty());
     Ok(())
 }
 
@@ -121,7 +118,7 @@ fn an_entry_is_divided_by_the_next_hops_of_its_recipients() -> Result<()> {
     ];
     let mut server = server(&config, "dora: dora, dan@x.c.example\n")?;
     // A route for our own domain, another name with a copy, and two domains of strangers.
-    send(&server, &["bob@b.example", "dora@d.example", "eve@e.invalid", "fay@y.c.example"])?;
+    send(&server, &["bob@b.example", "dora@d.example", "eve@e.example", "fay@y.c.example"])?;
     server.delivered("dora@d.example")?;
     let mut found: Vec<String> = routed(server, 4)?
         .iter()
@@ -142,7 +139,7 @@ fn an_entry_is_divided_by_the_next_hops_of_its_recipients() -> Result<()> {
     let expected = [
         "b: bob@b.example by configuration to hub",
         "d: dan@x.c.example by configuration to hub",
-        "operator: eve@e.invalid by exchangers to e.invalid",
+        "operator: eve@e.example by exchangers to e.example",
         "operator: fay@y.c.example by configuration to hub",
     ];
     ensure!(found == expected, "{found:#?}");

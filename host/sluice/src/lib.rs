@@ -167,6 +167,7 @@ fn transport(
         remote,
         schedule: config.schedule(),
         host_name: Arc::clone(&inbound.host_name),
+        relay_networks: inbound.relay_networks.clone(),
         counters: Arc::clone(&inbound.counters),
         observer: inbound.observer.clone(),
         doubtful_before: started.0.into(),

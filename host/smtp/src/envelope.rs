@@ -8,6 +8,7 @@ use crate::path::ReversePath;
 use crate::reply::Reply;
 use crate::route::Target;
 use crate::time::Timestamp;
+use crate::xtext::{self, OriginalRecipient};
 use serde::{Deserialize, Serialize};
 
 /// Unique inside one message, kept by forks.
@@ -91,6 +92,12 @@ impl Recipient {
             target: Target::default(),
         }
     }
+
+    /// ORCPT (RFC 3461 §4.2), decoded.
+    #[must_use]
+    pub fn original_recipient(&self) -> Option<OriginalRecipient> {
+        find(&self.parameters, "ORCPT")?.value().and_then(xtext::original_recipient)
+    }
 }
 
 impl RecipientState {
@@ -124,7 +131,7 @@ impl Envelope {
         self.recipients.iter().find(|recipient| recipient.id == id)
     }
 
-    /// ENVID (RFC 3461 §4.4), still in xtext.
+    /// ENVID (RFC 3461 §4.4), still in xtext: [`xtext::envelope_id`] reads it.
     #[must_use]
     pub fn envelope_id(&self) -> Option<&str> {
         find(&self.parameters, "ENVID")?.value()
@@ -133,11 +140,7 @@ impl Envelope {
     /// RET (RFC 3461 §4.3).
     #[must_use]
     pub fn dsn_return(&self) -> Option<DsnReturn> {
-        match find(&self.parameters, "RET")?.value()? {
-            word if word.eq_ignore_ascii_case("HDRS") => Some(DsnReturn::Headers),
-            word if word.eq_ignore_ascii_case("FULL") => Some(DsnReturn::Full),
-            _ => None,
-        }
+        find(&self.parameters, "RET")?.value().and_then(DsnReturn::parse)
     }
 }
 

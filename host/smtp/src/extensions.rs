@@ -53,6 +53,8 @@ pub enum Extension {
     EnhancedStatusCodes,
     /// RFC 6531.
     Smtputf8,
+    /// RFC 3461.
+    Dsn,
     /// RFC 3207; offered where [`Offers::with`] says so.
     StartTls,
     /// RFC 4954; offered by [`Offers::with_mechanisms`].
@@ -86,28 +88,33 @@ pub enum OfferError {
 }
 
 /// In the order in which they are shown.
-const EXTENSIONS: [Extension; 7] = [
+const EXTENSIONS: [Extension; 8] = [
     Extension::Pipelining,
     Extension::Size,
     Extension::EightBitMime,
     Extension::EnhancedStatusCodes,
     Extension::Smtputf8,
+    Extension::Dsn,
     Extension::StartTls,
     Extension::Auth,
 ];
 
 /// What every session has, whatever its listener is like.
-const ALWAYS: [Extension; 5] = [
+const ALWAYS: [Extension; 6] = [
     Extension::Pipelining,
     Extension::Size,
     Extension::EightBitMime,
     Extension::EnhancedStatusCodes,
     Extension::Smtputf8,
+    Extension::Dsn,
 ];
 
 /// Keywords that change what the bytes of a session are. Only a host that does that may offer them.
 const NEVER_A_SINKS: [&str; 9] =
     ["STARTTLS", "AUTH", "CHUNKING", "BINARYMIME", "BURL", "XCLIENT", "XFORWARD", "PRDR", "LIMITS"];
+
+/// Parameters that the host reads itself.
+const HOST_PARAMETERS: [&str; 8] = ["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "NOTIFY", "ORCPT", "AUTH"];
 
 impl Offers {
     /// What the host speaks everywhere, for messages up to this size.
@@ -171,7 +178,7 @@ impl Offers {
             return Err(OfferError::Invalid);
         }
         let keyword = keyword.to_ascii_uppercase();
-        if matches!(keyword.as_str(), "SIZE" | "BODY" | "SMTPUTF8" | "AUTH") {
+        if HOST_PARAMETERS.contains(&keyword.as_str()) {
             return Err(OfferError::NotPermitted);
         }
         let own = self.own.get_or_insert_default();
@@ -234,6 +241,9 @@ impl Offers {
             (ParameterVerb::Mail, "BODY") => Some(Extension::EightBitMime),
             (ParameterVerb::Mail, "SMTPUTF8") => Some(Extension::Smtputf8),
             (ParameterVerb::Mail, "AUTH") => Some(Extension::Auth),
+            (ParameterVerb::Mail, "RET" | "ENVID") | (ParameterVerb::Rcpt, "NOTIFY" | "ORCPT") => {
+                Some(Extension::Dsn)
+            }
             _ => None,
         };
         if let Some(extension) = own {
@@ -293,6 +303,7 @@ impl Extension {
             Self::EightBitMime => "8BITMIME",
             Self::EnhancedStatusCodes => "ENHANCEDSTATUSCODES",
             Self::Smtputf8 => "SMTPUTF8",
+            Self::Dsn => "DSN",
             Self::StartTls => "STARTTLS",
             Self::Auth => "AUTH",
         }
@@ -311,6 +322,7 @@ impl Extension {
             Self::Smtputf8 => 16,
             Self::StartTls => 32,
             Self::Auth => 64,
+            Self::Dsn => 128,
         }
     }
 }
@@ -331,14 +343,14 @@ mod tests {
 
     #[test]
     fn sinks_add_and_hide_keywords() {
-        let all = "|PIPELINING|SIZE 1000|8BITMIME|ENHANCEDSTATUSCODES|SMTPUTF8";
+        let all = "|PIPELINING|SIZE 1000|8BITMIME|ENHANCEDSTATUSCODES|SMTPUTF8|DSN";
         check(|_| Ok(()), Ok(all));
         check(|offers| offers.offer("xfoo", Some("a b")), Ok(&format!("{all}|XFOO a b")));
         check(
             |offers| offers.offer("X1", None).and_then(|()| offers.offer("x1", Some("2"))),
             Ok(&format!("{all}|X1 2")),
         );
-        check(|offers| offers.hide("size"), Ok("|PIPELINING|8BITMIME|ENHANCEDSTATUSCODES|SMTPUTF8"));
+        check(|offers| offers.hide("size"), Ok("|PIPELINING|8BITMIME|ENHANCEDSTATUSCODES|SMTPUTF8|DSN"));
         check(|offers| offers.offer("X1", None).and_then(|()| offers.hide("X1")), Ok(all));
     }
 
@@ -350,6 +362,7 @@ mod tests {
         check(|offers| offers.hide("XFOO"), Err(OfferError::NotFound));
         check(|offers| offers.hide("SIZE").and_then(|()| offers.hide("SIZE")), Err(OfferError::NotFound));
         check(|offers| offers.offer_parameter(ParameterVerb::Mail, "size"), Err(OfferError::NotPermitted));
+        check(|offers| offers.offer_parameter(ParameterVerb::Rcpt, "orcpt"), Err(OfferError::NotPermitted));
         let used = |offers: &mut Offers| {
             offers.mark_used(Extension::Smtputf8);
             offers.renew(Offers::new(1));

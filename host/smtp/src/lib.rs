@@ -26,6 +26,7 @@ pub mod route;
 pub mod sasl;
 pub mod session;
 pub mod time;
+pub mod xtext;
 
 pub use address::{AddressError, Domain, Mailbox};
 pub use client::{Client, Mechanism};
@@ -49,3 +50,4 @@ pub use session::{
     RecipientStanding, Session, Settings,
 };
 pub use time::Timestamp;
+pub use xtext::OriginalRecipient;

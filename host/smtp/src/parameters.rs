@@ -5,6 +5,7 @@
 
 use crate::replies;
 use crate::reply::Reply;
+use crate::xtext;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display, Formatter};
 
@@ -127,7 +128,8 @@ pub fn find<'a>(parameters: &'a [Parameter], keyword: &str) -> Option<&'a Parame
 }
 
 impl MailParameters {
-    /// Reads those that the host knows.
+    /// Reads those that the host knows; of those for DSN (RFC 3461 §4.3, §4.4) it checks the values, which stay in the
+    /// envelope as they came.
     ///
     /// # Errors
     /// The reply to a value that their RFC does not allow.
@@ -139,6 +141,12 @@ impl MailParameters {
                 ("BODY", value) => read.body = body(value)?,
                 ("SMTPUTF8", None) => read.smtputf8 = Smtputf8::Asked,
                 ("SMTPUTF8", Some(_)) => return Err(replies::PARAMETER_VALUE),
+                ("RET", value) => {
+                    value.and_then(DsnReturn::parse).ok_or(replies::PARAMETER_VALUE)?;
+                }
+                ("ENVID", value) => {
+                    value.and_then(xtext::envelope_id).ok_or(replies::PARAMETER_VALUE)?;
+                }
                 _ => {}
             }
         }
@@ -162,6 +170,18 @@ fn body(value: Option<&str>) -> Result<BodyType, Reply> {
         // RFC 3030's value needs its own extension, which is not offered.
         Some(word) if word.eq_ignore_ascii_case("BINARYMIME") => Err(replies::PARAMETER_UNKNOWN),
         Some(_) | None => Err(replies::PARAMETER_VALUE),
+    }
+}
+
+impl DsnReturn {
+    /// Reads the value of `RET`.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        match value {
+            word if word.eq_ignore_ascii_case("HDRS") => Some(Self::Headers),
+            word if word.eq_ignore_ascii_case("FULL") => Some(Self::Full),
+            _ => None,
+        }
     }
 }
 
@@ -307,6 +327,11 @@ mod tests {
         read("BODY=BINARYMIME", &Err(replies::PARAMETER_UNKNOWN));
         read("BODY=9BIT", &Err(replies::PARAMETER_VALUE));
         read("SMTPUTF8=1", &Err(replies::PARAMETER_VALUE));
+        read("RET=hdrs ENVID=a+20b", &Ok(MailParameters::default()));
+        read("RET", &Err(replies::PARAMETER_VALUE));
+        read("RET=SOME", &Err(replies::PARAMETER_VALUE));
+        read("ENVID", &Err(replies::PARAMETER_VALUE));
+        read("ENVID=a+0A", &Err(replies::PARAMETER_VALUE));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod local;
 pub mod path;
 pub(crate) mod remote;
+mod settled;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -14,26 +15,29 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use message::dsn::Action;
 use message::{LoadError, ReceivedFacts, TlsDetail};
-use smtp::{Mailbox, Recipient, RecipientState, ReversePath, Target, Timestamp, replies};
+use smtp::{EnhancedStatus, Mailbox, Recipient, RecipientState, ReversePath, Target, Timestamp, replies};
 use spool::schedule::{Age, Next};
-use spool::{
-    Attempt, Done, Entry, EntryState, Lease, Outcome, ReadError, RecordError, Spool, Stage, StageName,
-    StagePointer, StoredContent,
-};
+use spool::{Entry, Lease, Outcome, ReadError, Spool, Stage, StoredContent};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::Receiver;
 
 use crate::clock;
 use crate::observer::Observation;
+use crate::transport::report::{self, Told};
 use crate::transport::{Transport, stages};
 use local::{DeliverError, Delivery, History, Source};
+use settled::Settled;
 
 /// Bytes that are read of a large content at one time while it is written out.
 pub const COPY_BYTES: u64 = 256 * 1024;
 
 /// How long the leases of a batch that broke off rest: it may break off again.
 const BROKEN_PAUSE: Duration = Duration::from_secs(1);
+
+/// RFC 3463 §3.2: X.1.1, bad destination mailbox address.
+const NO_SUCH_MAILBOX: EnhancedStatus = EnhancedStatus::new(5, 1, 1);
 
 /// What is ready to be delivered; shared by the workers.
 pub(crate) type Queue = Arc<Mutex<Receiver<Lease>>>;
@@ -167,23 +171,18 @@ async fn settle(transport: &Arc<Transport>, mut lease: Lease, results: Vec<Tried
         return set_aside(transport, lease, results, &error).await;
     }
     let now = clock::now();
-    let mut outcomes = Vec::new();
-    let mut again: Option<Timestamp> = None;
+    let mut settled = Settled::default();
     for (recipient, result) in results {
         let outcome = match result {
-            Ok(path) => delivered(transport, &lease, &recipient, path),
-            Err(error) => undelivered(transport, (&lease, now), &recipient, &error, &mut again),
+            Ok(path) => {
+                settled.told.push(Told::new(&recipient, Action::Delivered));
+                delivered(transport, &lease, &recipient, path)
+            }
+            Err(error) => undelivered(transport, (&lease, now), &recipient, &error, &mut settled),
         };
-        outcomes.push(outcome);
+        settled.outcomes.push(outcome);
     }
-    let recorded = match again {
-        Some(due) => {
-            let attempt = Attempt { outcomes, due, outbox: Vec::new() };
-            transport.spool.record_attempt(&mut lease, attempt).await
-        }
-        None => finish(transport, &mut lease, &outcomes).await,
-    };
-    if let Err(error) = recorded {
+    if let Err(error) = settled.record(transport, &mut lease).await {
         // Delivered, but not known to be: the next attempt finds the message by its name.
         transport.doubt();
         tracing::error!(entry = %lease.id, %error, "the outcome of a delivery was not recorded");
@@ -228,26 +227,6 @@ async fn set_aside(transport: &Transport, mut lease: Lease, results: Vec<Tried>,
     stages::hold(transport, &mut lease, (stage, format!("content unreadable: {error}"))).await;
 }
 
-/// Every recipient is finished. Who failed is owed a DSN (RFC 5321 §6.1), which comes with the way out: until then the
-/// entry is held, so that nothing is lost without a word. A null reverse-path is owed nothing.
-async fn finish(transport: &Transport, lease: &mut Lease, outcomes: &[Outcome]) -> Result<(), RecordError> {
-    let mut stage = Stage::of(lease);
-    for outcome in outcomes {
-        if let Some(known) = stage.envelope.recipients.iter_mut().find(|known| known.id == outcome.recipient)
-        {
-            known.state = outcome.state;
-            known.last_reply.clone_from(&outcome.reply);
-        }
-    }
-    let failed = stage.envelope.recipients.iter().any(|recipient| recipient.state == RecipientState::Failed);
-    if !failed || lease.envelope.reverse_path == ReversePath::Null {
-        return transport.spool.record_done(lease, Done::default()).await;
-    }
-    stage.stage = StagePointer::at(StageName::Deliver).along(stage.stage.route.take());
-    stage.state = EntryState::held("failed: no DSN yet");
-    transport.spool.record_stage(lease, stage).await
-}
-
 fn delivered(transport: &Transport, entry: &Entry, recipient: &Recipient, path: PathBuf) -> Outcome {
     transport.counters.delivered.count();
     tracing::info!(entry = %entry.id, recipient = %recipient.address, tenant = entry.tenant, "delivered");
@@ -264,7 +243,7 @@ fn undelivered(
     (entry, now): (&Entry, Timestamp),
     recipient: &Recipient,
     error: &DeliverError,
-    again: &mut Option<Timestamp>,
+    settled: &mut Settled,
 ) -> Outcome {
     let age = Age {
         id: entry.id,
@@ -281,13 +260,14 @@ fn undelivered(
         Next::Attempt(at) => {
             transport.counters.delivery_deferred.count();
             if transport.schedule.tells_delay(&age, now) {
-                tracing::warn!(entry = %entry.id, recipient = %recipient.address, "delayed");
+                let retry_until = Some(transport.schedule.expires(&age));
+                settled.told.push(Told { retry_until, ..unwritable(recipient, Action::Delayed) });
             }
             tracing::warn!(
                 entry = %entry.id, recipient = %recipient.address, %error, attempt = age.attempts, due = at.0,
                 "delivery deferred"
             );
-            *again = Some(again.map_or(at, |other| other.min(at)));
+            settled.again_at(at);
             Outcome {
                 recipient: recipient.id,
                 state: RecipientState::Deferred,
@@ -296,6 +276,11 @@ fn undelivered(
         }
         Next::Expire => {
             transport.fail(entry, recipient, &error.to_string());
+            let status = match error {
+                DeliverError::Later { .. } => report::EXPIRED,
+                DeliverError::NoSuchFolder => NO_SUCH_MAILBOX,
+            };
+            settled.told.push(Told { status: Some(status), ..unwritable(recipient, Action::Failed) });
             Outcome {
                 recipient: recipient.id,
                 state: RecipientState::Failed,
@@ -303,6 +288,11 @@ fn undelivered(
             }
         }
     }
+}
+
+/// What the sender is told of a mailbox that could not be written; the error itself is for our log.
+fn unwritable(recipient: &Recipient, action: Action) -> Told {
+    Told { reply: Some(replies::MAILBOX_UNAVAILABLE), ..Told::new(recipient, action) }
 }
 
 /// A content as it stands in the spool, read in pieces by the writing thread.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sinks::provider::{Answer, Target as Said};
 use sinks::{Event, EventKind, Sinks, Snapshot, Verdict};
-use smtp::{Ingress, Mailbox, Recipient, RecipientId, Refusal, Reply, Target, replies};
+use smtp::{Ingress, Mailbox, Recipient, RecipientId, Target, replies};
 use spool::schedule::{Age, Next};
 use spool::{Entry, Lease, StageName};
 
@@ -21,7 +21,8 @@ use super::expand;
 use super::stages;
 use crate::clock;
 
-const BETWEEN: Between = Between { here: StageName::Categorize, next: StageName::PostCategorize };
+const BETWEEN: Between =
+    Between { here: StageName::Categorize, next: StageName::PostCategorize, asked: "on-categorize" };
 
 /// Whether nothing is to be found out about any recipient, nor to be routed: all are mailboxes of the entry's own tenant.
 pub(super) fn all_here(transport: &Transport, entry: &Entry) -> bool {
@@ -145,7 +146,7 @@ impl<'a> Work<'a> {
                 self.replace(Replaced { recipient, kind: AliasKind::List, targets: &targets });
             }
             Said::Unknown(refusal) => {
-                self.division.fail(recipient, refused(refusal, replies::MAILBOX_UNKNOWN));
+                self.division.refuse(recipient, refusal, replies::MAILBOX_UNKNOWN);
             }
             Said::RetryIn(wait) => {
                 wait_or_fail((self.transport, self.entry), &mut self.division, recipient, wait);
@@ -213,11 +214,6 @@ pub(super) fn end_of(transport: &Transport, entry: &Entry, recipient: &Recipient
         Some(owner) if !is_of_tenant(transport, entry, recipient) => End::Tenant(owner.to_string()),
         Some(_) | None => End::GoesOn(None),
     }
-}
-
-/// The sink's words to the sender, or ours.
-pub(super) fn refused(refusal: Refusal, ours: Reply) -> (Reply, &'static str) {
-    (refusal.reply.unwrap_or(ours), "refused by a sink")
 }
 
 /// A sink wants to be asked again; until the message is given up.

@@ -2,7 +2,7 @@
 //!
 //! Every recipient stays, moves to another entry of the same record, or ends; each exactly once (EVENTS, rule 8).
 
-use sinks::{Sibling, StageVerdict, Subject};
+use sinks::{Disposition, Sibling, StageVerdict, Subject};
 use smtp::{Envelope, Recipient, RecipientState, Timestamp};
 use spool::{
     CommitError, ContentPiece, Done, Entry, EntryState, Lease, NewEntry, Stage, StageName, StagePointer,
@@ -12,6 +12,7 @@ use spool::{
 use super::Transport;
 use super::fates::{self, Parts};
 use super::keep;
+use super::report::{self, Told};
 use crate::clock;
 use crate::inbound::accept::QUARANTINE;
 use crate::observer::Observation;
@@ -45,20 +46,20 @@ pub(super) async fn commit(
     match verdict {
         StageVerdict::Continue if change.is_nothing_new(lease) => Ok(Then::GoOn),
         StageVerdict::Continue => {
-            let stage = change.stage(transport, lease, (change.onward(lease), now));
+            let stage = change.stage(transport, lease, (change.onward(lease), now)).await;
             record(transport, lease, stage).await
         }
         StageVerdict::Defer { wait, reason, deferral } => {
             let due = now + wait;
             let pointer = stored::resume_at(change.stage, &deferral, due).along(lease.stage.route.clone());
-            let stage = change.stage(transport, lease, (pointer, due));
+            let stage = change.stage(transport, lease, (pointer, due)).await;
             record(transport, lease, stage).await?;
             transport.settled(lease, "deferred", (&reason, change.by));
             Ok(Then::Rest)
         }
         StageVerdict::Hold { reason, deferral } => {
             let pointer = stored::resume_at(change.stage, &deferral, now).along(lease.stage.route.clone());
-            let mut stage = change.stage(transport, lease, (pointer, now));
+            let mut stage = change.stage(transport, lease, (pointer, now)).await;
             let (binding, until) = (Some(change.by.to_owned()), Some(now + keep::REMINDER));
             stage.state = EntryState::Held { reason: reason.clone(), binding, until };
             record(transport, lease, stage).await?;
@@ -66,7 +67,7 @@ pub(super) async fn commit(
             Ok(Then::Rest)
         }
         StageVerdict::Quarantine(reason) => {
-            let mut stage = change.stage(transport, lease, (change.onward(lease), now));
+            let mut stage = change.stage(transport, lease, (change.onward(lease), now)).await;
             let (by, until) = (change.by.to_owned(), now + QUARANTINE);
             stage.state = EntryState::Quarantined { reason: reason.clone(), binding: by, until };
             record(transport, lease, stage).await?;
@@ -75,15 +76,19 @@ pub(super) async fn commit(
             Ok(Then::Rest)
         }
         StageVerdict::Discard(reason) => {
-            let outbox = change.siblings(transport, lease, now);
+            let outbox = change.outbox(transport, lease, &[]).await;
             transport.spool.record_done(lease, Done { outbox }).await?;
             transport.counters.discarded.count();
             transport.settled(lease, "discarded", (&reason, change.by));
             Ok(Then::Rest)
         }
         StageVerdict::Fail(refusal) => {
-            let outbox = change.siblings(transport, lease, now);
-            fail_all(transport, lease, (&refusal, change.envelope(lease)), outbox).await?;
+            let outbox = change.outbox(transport, lease, &[]).await;
+            if report::may_end(transport, lease) {
+                fail_all(transport, lease, (&refusal, change.envelope(lease)), outbox).await?;
+            } else {
+                keep_untold(transport, lease, (change, &refusal, outbox)).await?;
+            }
             Ok(Then::Rest)
         }
     }
@@ -99,30 +104,39 @@ async fn record(transport: &Transport, lease: &mut Lease, stage: Stage) -> Resul
     Ok(Then::Rest)
 }
 
-/// Marks every recipient failed that forks left. RFC 5321 §6.1 wants a DSN, which comes with the way out: until then the
-/// entry is held, so that nothing is lost without a word. A null reverse-path gets no DSN ever, so that entry is done.
+/// Gives up every recipient that forks left; the sender is told (RFC 5321 §6.1).
 pub(super) async fn fail_all(
     transport: &Transport,
     lease: &mut Lease,
     (refusal, envelope): (&smtp::Refusal, Envelope),
-    outbox: Vec<NewEntry>,
+    mut outbox: Vec<NewEntry>,
 ) -> Result<(), CommitError> {
     let reason = if refusal.reason.is_empty() { "failed" } else { &refusal.reason };
+    let mut told = Vec::new();
     for recipient in envelope.recipients.iter().filter(|recipient| is_open(recipient)) {
         transport.fail(lease, recipient, reason);
+        told.push(Told::refused(recipient, refusal.reply.clone()));
     }
-    let is_owed_a_dsn = envelope.reverse_path != smtp::ReversePath::Null;
-    if !is_owed_a_dsn || !envelope.recipients.iter().any(is_open) {
-        return transport.spool.record_done(lease, Done { outbox }).await;
-    }
-    let mut stage = Stage { envelope, ..Stage::of(lease) };
-    for recipient in stage.envelope.recipients.iter_mut().filter(|recipient| is_open(recipient)) {
-        recipient.state = RecipientState::Failed;
-        recipient.last_reply.clone_from(&refusal.reply);
-    }
-    stage.state = EntryState::held(format!("failed: {reason}"));
-    stage.outbox = outbox;
-    transport.spool.record_stage(lease, stage).await
+    outbox.extend(report::about(transport, lease, told).await);
+    transport.spool.record_done(lease, Done { outbox }).await
+}
+
+/// A sink gave the message up, and who sent it is not known: nobody is told, and so that nothing is lost without a word, an
+/// operator finds it in quarantine.
+async fn keep_untold(
+    transport: &Transport,
+    lease: &mut Lease,
+    (change, refusal, outbox): (&Change<'_>, &smtp::Refusal, Vec<NewEntry>),
+) -> Result<(), CommitError> {
+    let mut stage = Stage { envelope: change.envelope(lease), outbox, ..Stage::of(lease) };
+    stage.stage = change.onward(lease);
+    let reason = report::untold(&refusal.reason);
+    let (binding, until) = (change.by.to_owned(), clock::now() + QUARANTINE);
+    stage.state = EntryState::Quarantined { reason: reason.clone(), binding, until };
+    record(transport, lease, stage).await?;
+    transport.counters.quarantined.count();
+    transport.settled(lease, "quarantined", (&reason, change.by));
+    Ok(())
 }
 
 /// Whether a recipient is still to be delivered.
@@ -180,7 +194,7 @@ impl Change<'_> {
     }
 
     /// The record of the stage, without a state other than active.
-    fn stage(
+    async fn stage(
         &self,
         transport: &Transport,
         lease: &Lease,
@@ -192,7 +206,7 @@ impl Change<'_> {
         stage.scores = stored::scores(&self.after.scores);
         stage.stage = pointer;
         stage.due = due;
-        stage.outbox = self.siblings(transport, lease, clock::now());
+        stage.outbox = self.outbox(transport, lease, &self.after.dispositions).await;
         let parts = Parts {
             asked_again: &|recipients| self.before(lease, recipients),
             as_it_is: &|recipients| self.off(lease, recipients),
@@ -219,6 +233,20 @@ impl Change<'_> {
         entry.scores = stored::scores(&self.after.scores);
         entry.stage = self.onward(lease);
         entry
+    }
+
+    /// What goes on beside the message: its siblings, and reports about recipients that sinks rejected, its own and theirs.
+    async fn outbox(&self, transport: &Transport, lease: &Lease, own: &[Disposition]) -> Vec<NewEntry> {
+        let mut outbox = self.siblings(transport, lease, clock::now());
+        let mut told = Vec::new();
+        if let Some(envelope) = &self.after.envelope {
+            told.extend(fates::told(transport, lease, (envelope, own)));
+        }
+        for sibling in &self.after.siblings {
+            told.extend(fates::told(transport, lease, (&sibling.envelope, &sibling.dispositions)));
+        }
+        outbox.extend(report::about(transport, lease, told).await);
+        outbox
     }
 
     fn siblings(&self, transport: &Transport, lease: &Lease, now: Timestamp) -> Vec<NewEntry> {

@@ -1,16 +1,22 @@
-//! What becomes of the recipients of an entry: each stays, or leaves into an entry of its own, all of it in one record.
+//! What becomes of the recipients of an entry: each stays, leaves into an entry of its own, or ends with what its sender is
+//! told, all of it in one record.
 //!
 //! Recipients with the same end share an entry (EVENTS, rule 8: each ends exactly once). The first group that goes on stays in
 //! the entry that it was; the others are its children. Where all stay as they were nothing is recorded.
 
 use std::time::Duration;
 
-use smtp::{Recipient, RecipientState, Reply, ReversePath, Route};
-use spool::{CommitError, Done, EntryState, Ingress, Lease, NewEntry, Stage, StageName, StagePointer};
+use message::dsn::Action;
+use smtp::{Recipient, RecipientState, Refusal, Reply, Route};
+use spool::{CommitError, Done, Ingress, Lease, NewEntry, Stage, StageName, StagePointer};
 
 use super::Transport;
 use super::commit::{Then, child, is_open};
+use super::report::{self, Told};
 use crate::clock;
+
+/// Why recipients failed that a sink gave up.
+const REFUSED: &str = "refused by a sink";
 
 /// What is next for a recipient.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -23,6 +29,8 @@ pub(super) enum End {
     Waits(Duration),
     /// Given up, for this reason; its last reply is in the recipient.
     Fails(String),
+    /// Given up by a sink. Its last reply is in the recipient.
+    Refused,
 }
 
 /// Recipients by their ends.
@@ -38,6 +46,8 @@ pub(super) struct Division {
 pub(super) struct Between {
     pub(super) here: StageName,
     pub(super) next: StageName,
+    /// The event by which sinks may give a recipient up.
+    pub(super) asked: &'static str,
 }
 
 impl Division {
@@ -51,9 +61,14 @@ impl Division {
 
     /// Gives a recipient up.
     pub(super) fn fail(&mut self, mut recipient: Recipient, (reply, reason): (Reply, &str)) {
-        recipient.state = RecipientState::Failed;
         recipient.last_reply = Some(reply);
         self.put(recipient, End::Fails(reason.to_owned()));
+    }
+
+    /// Gives a recipient up because a sink says so, in its words or else in ours.
+    pub(super) fn refuse(&mut self, mut recipient: Recipient, refusal: Refusal, ours: Reply) {
+        recipient.last_reply = Some(refusal.reply.unwrap_or(ours));
+        self.put(recipient, End::Refused);
     }
 
     /// Keeps a recipient for the reports, whose place others take: members of a list.
@@ -77,6 +92,8 @@ impl Division {
         stage.due = now;
         let mut stay: Vec<Recipient> =
             lease.envelope.recipients.iter().filter(|recipient| !is_open(recipient)).cloned().collect();
+        let mut told: Vec<Told> =
+            self.replaced.iter().map(|list| Told::new(list, Action::Expanded)).collect();
         stay.append(&mut self.replaced);
         let first = self.first();
         let mut then = Then::Rest;
@@ -92,13 +109,20 @@ impl Division {
                         stage.due = now + wait;
                     }
                     // Those never stay: see `first`.
-                    End::Tenant(_) | End::Fails(_) => {}
+                    End::Tenant(_) | End::Fails(_) | End::Refused => {}
                 }
                 stay.append(&mut recipients);
-            } else if let Some(entry) = leaves(transport, lease, (end, recipients), between) {
-                stage.outbox.push(entry);
+            } else if let Some(reason) = end.gives_up(transport, lease) {
+                for recipient in recipients {
+                    transport.fail(lease, &recipient, reason);
+                    let reply = recipient.last_reply.clone();
+                    told.push(Told { reply, ..Told::new(&recipient, Action::Failed) });
+                }
+            } else {
+                stage.outbox.push(leaves(transport, lease, (end, recipients), between));
             }
         }
+        stage.outbox.extend(report::about(transport, lease, told).await);
         if first.is_none() {
             transport.spool.record_done(lease, Done { outbox: stage.outbox }).await?;
             return Ok(Then::Rest);
@@ -127,42 +151,48 @@ impl Division {
     }
 }
 
-/// The entry of recipients that leave; none where nobody is owed anything more.
+impl End {
+    /// Why recipients end here, with a report to the sender where one is owed; none where there is more to come.
+    fn gives_up(&self, transport: &Transport, lease: &Lease) -> Option<&str> {
+        match self {
+            Self::Fails(reason) => Some(reason),
+            Self::Refused => report::may_end(transport, lease).then_some(REFUSED),
+            Self::GoesOn(_) | Self::Tenant(_) | Self::Waits(_) => None,
+        }
+    }
+}
+
+/// The entry of recipients that leave.
 fn leaves(
     transport: &Transport,
     lease: &Lease,
     (end, recipients): (End, Vec<Recipient>),
     between: Between,
-) -> Option<NewEntry> {
-    if let End::Fails(reason) = &end {
-        for recipient in &recipients {
-            transport.fail(lease, recipient, reason);
-        }
-        // Who sent with a null reverse-path is owed no DSN, so nothing is kept for one.
-        if lease.envelope.reverse_path == ReversePath::Null {
-            return None;
-        }
-    }
-    let mut entry = child(lease, recipients, lease.content.whole());
+) -> NewEntry {
+    let whole = |recipients| child(lease, recipients, lease.content.whole());
     match end {
-        End::GoesOn(route) => entry.stage = StagePointer::at(between.next).along(route),
+        End::GoesOn(route) => {
+            NewEntry { stage: StagePointer::at(between.next).along(route), ..whole(recipients) }
+        }
         End::Waits(wait) => {
-            entry.stage = StagePointer::at(between.here);
-            entry.due = entry.due + wait;
+            let entry = whole(recipients);
+            NewEntry { stage: StagePointer::at(between.here), due: entry.due + wait, ..entry }
         }
-        End::Tenant(tenant) => {
-            entry.tenant = tenant;
-            entry.ingress = Ingress::Sink;
-            entry.stage = StagePointer::at(StageName::Submission);
+        End::Tenant(tenant) => NewEntry {
+            tenant,
+            ingress: Ingress::Sink,
+            stage: StagePointer::at(StageName::Submission),
             // Variables and scores are the other tenant's sinks' own.
-            entry.variables = spool::Variables::default();
-            entry.scores = spool::Scores::default();
-        }
-        End::Fails(reason) => {
-            // An operator who tries it again has it decided again.
-            entry.stage = StagePointer::at(between.here);
-            entry.state = EntryState::held(format!("failed: {reason}"));
+            variables: spool::Variables::default(),
+            scores: spool::Scores::default(),
+            ..whole(recipients)
+        },
+        End::Fails(_) | End::Refused => {
+            transport.counters.quarantined.count();
+            transport.settled(lease, "quarantined", (REFUSED, between.asked));
+            // Released, it is decided again.
+            let stage = StagePointer::at(between.here);
+            NewEntry { stage, ..report::kept(lease, recipients, (REFUSED, between.asked)) }
         }
     }
-    Some(entry)
 }

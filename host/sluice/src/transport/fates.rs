@@ -2,12 +2,16 @@
 //! to come. Recipients with the same end share one (EVENTS, rule 8: each ends exactly once).
 
 use sinks::{Disposition, Fate};
-use smtp::{Envelope, Recipient, RecipientState, ReversePath, Timestamp};
+use smtp::{Envelope, Recipient, RecipientState, Timestamp};
 use spool::{Entry, EntryState, NewEntry};
 
 use super::Transport;
+use super::report::{self, Told};
 use crate::clock;
 use crate::inbound::accept::{QUARANTINE, RECIPIENT_DEFERRAL};
+
+/// Why a rejected recipient failed, for the log.
+const REJECTED: &str = "rejected by a sink";
 
 /// Makes an entry for some recipients of a message.
 type Make<'a> = &'a dyn Fn(Vec<Recipient>) -> NewEntry;
@@ -48,10 +52,26 @@ pub(super) fn part(
         .collect()
 }
 
+/// What the sender is told of recipients that sinks rejected.
+pub(super) fn told(
+    transport: &Transport,
+    lease: &Entry,
+    (envelope, dispositions): (&Envelope, &[Disposition]),
+) -> Vec<Told> {
+    if !report::may_end(transport, lease) {
+        return Vec::new();
+    }
+    let told = |disposition: &Disposition| {
+        let Fate::Reject(reply) = &disposition.fate else { return None };
+        Some(Told::refused(envelope.recipient(disposition.recipient)?, reply.clone()))
+    };
+    dispositions.iter().filter_map(told).collect()
+}
+
 fn entry(
     transport: &Transport,
     (lease, now): (&Entry, Timestamp),
-    (disposition, mut recipients): (&Disposition, Vec<Recipient>),
+    (disposition, recipients): (&Disposition, Vec<Recipient>),
     parts: &Parts<'_>,
 ) -> Option<NewEntry> {
     let pending = |mut recipients: Vec<Recipient>| {
@@ -71,18 +91,17 @@ fn entry(
             entry.due = now + RECIPIENT_DEFERRAL;
             Some(entry)
         }
-        Fate::Reject(reply) => {
-            for recipient in &mut recipients {
-                transport.fail(lease, recipient, "rejected by a sink");
-                recipient.state = RecipientState::Failed;
-                recipient.last_reply.clone_from(reply);
-            }
-            // Who sent with a null reverse-path is owed no DSN, so nothing is kept for one.
-            if lease.envelope.reverse_path == ReversePath::Null {
+        Fate::Reject(_) => {
+            if report::may_end(transport, lease) {
+                for recipient in &recipients {
+                    transport.fail(lease, recipient, REJECTED);
+                }
                 return None;
             }
-            let mut entry = (parts.as_it_is)(recipients);
-            entry.state = EntryState::held("failed: rejected by a sink");
+            transport.counters.quarantined.count();
+            let mut entry = (parts.as_it_is)(pending(recipients));
+            let (reason, binding) = (report::untold(REJECTED), disposition.by.to_string());
+            entry.state = EntryState::Quarantined { reason, binding, until: now + QUARANTINE };
             Some(entry)
         }
         Fate::Quarantine(reason) => {

@@ -12,6 +12,7 @@ mod expand;
 mod fates;
 mod keep;
 pub(crate) mod operator;
+pub(crate) mod report;
 mod route;
 pub(crate) mod routes;
 pub(crate) mod stages;
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sinks::Sinks;
+use sinks::network::Network;
 use smtp::{NextHop, Recipient};
 use spool::{Entry, Lease, Schedule, Spool};
 use tokio::sync::{Mutex, mpsc};
@@ -53,6 +55,8 @@ pub(crate) struct Transport {
     pub(crate) schedule: Schedule,
     pub(crate) settings: config::Delivery,
     pub(crate) host_name: Arc<str>,
+    /// Who in them may send to domains that nobody here owns is known, so it is told of what became of that.
+    pub(crate) relay_networks: Vec<Network>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) observer: Observer,
     /// An entry that arrived before may have been delivered without a record of it. See [`Transport::doubt`].
@@ -153,12 +157,11 @@ impl Transport {
         entry.arrived.0 < self.doubtful_before.load(Ordering::Relaxed)
     }
 
-    /// Writes down that a recipient is given up. The DSN that belongs here (RFC 5321 §6.1) comes with the way out.
+    /// Writes down that a recipient is given up. The DSN that belongs to it (RFC 5321 §6.1) is [`report::about`]'s.
     pub(crate) fn fail(&self, entry: &Entry, recipient: &Recipient, reason: &str) {
         self.counters.failed.count();
-        tracing::error!(
-            entry = %entry.id, recipient = %recipient.address, tenant = entry.tenant, reason,
-            "failed; the sender is not told: this version sends no DSN"
+        tracing::warn!(
+            entry = %entry.id, recipient = %recipient.address, tenant = entry.tenant, reason, "failed"
         );
         self.observer.tell(|| Observation::Settled {
             entry: entry.id.to_string(),

@@ -12,7 +12,7 @@ use smtp::{Domain, NextHop, Recipient, Route, Target, replies};
 use spool::{Entry, Lease, StageName};
 
 use super::Transport;
-use super::categorize::{end_of, refused, wait_or_fail};
+use super::categorize::{end_of, wait_or_fail};
 use super::commit::{Then, is_open};
 use super::division::{Between, Division, End};
 use super::stages;
@@ -52,7 +52,10 @@ pub(super) async fn run(
             by_tables(transport, (&lease, &mut division), recipient);
         }
     }
-    match division.record(transport, &mut lease, Between { here: StageName::Route, next }).await {
+    match division
+        .record(transport, &mut lease, Between { here: StageName::Route, next, asked: "on-route" })
+        .await
+    {
         Ok(Then::GoOn) => Some(lease),
         Ok(Then::Rest) => None,
         Err(error) => {
@@ -107,7 +110,7 @@ fn decide(
             let end = end_of(transport, entry, &recipient);
             division.put(recipient, end);
         }
-        Choice::Unreachable(refusal) => division.fail(recipient, refused(refusal, replies::UNREACHABLE)),
+        Choice::Unreachable(refusal) => division.refuse(recipient, refusal, replies::UNREACHABLE),
         Choice::Later(wait) => wait_or_fail((transport, entry), division, recipient, wait),
     }
 }

@@ -15,6 +15,7 @@ use crate::parameters::{Notify, Parameter, Smtputf8, find};
 use crate::path::ForwardPath;
 use crate::replies;
 use crate::reply::Reply;
+use crate::xtext;
 
 const RCPT_TO: Refusals =
     Refusals { defer: replies::RECIPIENT_DEFERRED, reject: replies::RECIPIENT_REJECTED };
@@ -131,6 +132,9 @@ impl Session {
             Some(parameter) => parameter.value().and_then(Notify::parse).ok_or(replies::PARAMETER_VALUE)?,
             None => Notify::default(),
         };
+        if let Some(parameter) = find(&parameters, "ORCPT") {
+            parameter.value().and_then(xtext::original_recipient).ok_or(replies::PARAMETER_VALUE)?;
+        }
         let address =
             forward_path.mailbox_at(&self.settings.host_name).map_err(|_| replies::RECIPIENT_MALFORMED)?;
         let id = RecipientId(self.transaction.map_or(0, |transaction| transaction.accepted));

@@ -141,6 +141,9 @@ impl Session {
         if read.body == BodyType::EightBitMime || find(parameters, "BODY").is_some() {
             self.offers.mark_used(Extension::EightBitMime);
         }
+        if find(parameters, "RET").or_else(|| find(parameters, "ENVID")).is_some() {
+            self.offers.mark_used(Extension::Dsn);
+        }
         if read.smtputf8 == Smtputf8::Asked {
             self.offers.mark_used(Extension::Smtputf8);
         }

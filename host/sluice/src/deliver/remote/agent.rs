@@ -10,7 +10,7 @@ use sinks::{Event, EventKind, Verdict};
 use smtp::{EnhancedStatus, QueueName, RecipientId, Reply};
 use spool::Lease;
 
-use super::settle::{End, Kind, is_open};
+use super::settle::{End, Kind, Voice, is_open};
 use crate::transport::{Transport, stages};
 
 /// RFC 3463 §3.4: X.3.5, system incorrectly configured.
@@ -29,11 +29,11 @@ pub(super) async fn deliver(
     let all = |end: End| recipients.iter().map(|id| (*id, end.clone())).collect();
     let snapshot = transport.sinks.registry();
     let Some(agent) = snapshot.agent(&lease.tenant, name).cloned() else {
-        return all(End::deferred(NO_AGENT, format!("there is no sink {name:?} that exports on-deliver")));
+        return all(End::of_inside(NO_AGENT, format!("there is no sink {name:?} that exports on-deliver")));
     };
     let mut subject = match stages::about(transport, lease, event_id(lease, &recipients)).await {
         Ok(subject) => subject,
-        Err(error) => return all(End::deferred(UNREADABLE, error.to_string())),
+        Err(error) => return all(End::of_inside(UNREADABLE, error.to_string())),
     };
     let event = Event::Deliver { agent, queue: queue.clone(), recipients: recipients.clone() };
     let outcome = transport.sinks.fire(&snapshot, event.clone(), &mut subject).await;
@@ -42,7 +42,7 @@ pub(super) async fn deliver(
         Verdict::Answer(Answer::Delivered(said)) => {
             recipients.iter().copied().zip(said.into_iter().map(|one| end(one, name))).collect()
         }
-        _ => all(End::deferred(NO_AGENT, format!("the agent {name:?} was not asked"))),
+        _ => all(End::of_inside(NO_AGENT, format!("the agent {name:?} was not asked"))),
     }
 }
 
@@ -58,7 +58,8 @@ fn end(said: Delivered, name: &str) -> End {
         Delivered::Failed(reply) => (Kind::Failed, reply),
         Delivered::Deferred { reply, wait } => (Kind::Deferred(wait), reply),
     };
-    End { kind, status: status(&reply), text: reply.to_string(), reply: Some(reply), host: name.to_owned() }
+    let (status, text, voice) = (status(&reply), reply.to_string(), Voice::Sink(name.to_owned()));
+    End { kind, status, text, reply: Some(reply), host: name.to_owned(), voice }
 }
 
 fn status(reply: &Reply) -> EnhancedStatus {

@@ -71,7 +71,7 @@ pub(super) async fn attempt(
     }
     let Some((route, plan, body)) = prepare(transport, &lease).await else {
         let text = "the configuration has no such route, or its content can't be read now".to_owned();
-        defer(transport, lease, &End::deferred(NO_ROUTE, text)).await;
+        defer(transport, lease, &End::of_inside(NO_ROUTE, text)).await;
         return (kept, Standing::Unknown);
     };
     let mut attempt = Attempt { transport, lease: &lease, plan, body, ends: BTreeMap::new(), kept };
@@ -306,13 +306,14 @@ impl Attempt<'_> {
             Sent::Outcome(outcome) => {
                 let is_stale = session.messages > 1 && has_closed(&outcome);
                 if !is_stale {
-                    self.take(&outcome, &target, open);
+                    let taken = self.taken(&session);
+                    self.take(&outcome, (&target, taken), open);
                 }
                 self.keep(session, &outcome).await;
                 let serves = if outcome.next == Next::SuspendQueue {
                     Standing::Unserved(End {
                         host: shown(&target),
-                        ..End::deferred(NO_ANSWER, "a sink said so".to_owned())
+                        ..End::of_inside(NO_ANSWER, "a sink said so".to_owned())
                     })
                 } else {
                     Standing::Served
@@ -322,11 +323,16 @@ impl Attempt<'_> {
         }
     }
 
-    fn take(&mut self, outcome: &Outcome, target: &Target, open: &mut Vec<Recipient>) {
-        let taken = match self.plan.settings.protocol {
+    /// What it means that the server took a recipient.
+    fn taken(&self, session: &Session) -> Kind {
+        match self.plan.settings.protocol {
+            Protocol::Smtp if session.peer().offers("DSN") => Kind::PassedOn,
             Protocol::Smtp => Kind::Relayed,
             Protocol::Lmtp => Kind::Delivered,
-        };
+        }
+    }
+
+    fn take(&mut self, outcome: &Outcome, (target, taken): (&Target, Kind), open: &mut Vec<Recipient>) {
         for one in &outcome.recipients {
             self.ends.insert(one.id, End::of_fate(&one.fate, taken, shown(target)));
         }

@@ -259,8 +259,11 @@ impl Rules {
             return Some("where this server itself listens");
         }
         let is_bound = namer == Namer::Stranger && self.targets == config::Targets::Public;
-        (is_bound && !is_public(address.ip()))
-            .then_some("which is none of the Internet; `outbound.targets = \"any\"` would allow it")
+        if is_bound && !is_public(address.ip()) {
+            tracing::warn!(%address, "not a target: `outbound.targets = \"any\"` would allow it");
+            return Some("which is none of the Internet");
+        }
+        None
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use smtp::client::{
-    Action, Cause, Client, Credentials, Ending, Interest, Message, Next, Nonce, Outcome, SessionError,
+    Action, Cause, Client, Credentials, Ending, Interest, Message, Next, Nonce, Outcome, Peer, SessionError,
     Settings,
 };
 use smtp::{Route, Timestamp};
@@ -129,6 +129,11 @@ impl Session {
             Stop::Outcome(_) | Stop::Over if session.link.is_stopping() => Err(Unopened::Stopping),
             Stop::Outcome(_) | Stop::Over => Err(Unopened::Ended(session.ending())),
         }
+    }
+
+    /// What the other server offers.
+    pub(super) fn peer(&self) -> &Peer {
+        self.client.peer()
     }
 
     /// Sends a message of an entry. Behind it the session may [`Session::go_on`] to another.

@@ -1,19 +1,19 @@
-//! From what a server said to what is recorded: the state of each recipient, and when the next attempt is.
+//! From what a server said to what is recorded: the state of each recipient, when the next attempt is, what the sender is told.
 
 use std::time::Duration;
 
+use message::dsn::Action;
 use smtp::client::{Cause, Fate};
 use smtp::{EnhancedStatus, Recipient, RecipientId, RecipientState, Refusal, Reply, Timestamp};
 use spool::schedule::{Age, Next};
-use spool::{Attempt, Entry, Lease, Outcome};
+use spool::{Entry, Lease, Outcome};
 
 use super::resolve::Unresolved;
 use crate::clock;
+use crate::deliver::settled::Settled;
 use crate::observer::Observation;
 use crate::transport::Transport;
-
-/// RFC 3463 §3.5: X.4.7, delivery time expired.
-const EXPIRED: EnhancedStatus = EnhancedStatus::new(5, 4, 7);
+use crate::transport::report::{self, Told};
 
 /// How an attempt ended for a recipient.
 #[derive(Clone, Debug)]
@@ -26,13 +26,30 @@ pub(super) struct End {
     pub(super) reply: Option<Reply>,
     /// The other server, where there was one.
     pub(super) host: String,
+    /// Who settled it, as far as the sender may read of it.
+    pub(super) voice: Voice,
+}
+
+/// Whose word the sender reads.
+#[derive(Clone, Debug)]
+pub(super) enum Voice {
+    /// The other server's: its reply.
+    Peer,
+    /// Ours, about the way there.
+    Host(String),
+    /// Nobody's: what there is to say is about the inside of this server.
+    Nobody,
+    /// A sink's: what the binding said is in the reply.
+    Sink(String),
 }
 
 /// What it came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
-    /// The other server has it.
+    /// The other server has it, and makes no promise about reports.
     Relayed,
+    /// The other server has it, and tells the sender itself what becomes of it (RFC 3461 §5.2.2).
+    PassedOn,
     /// It is in its mailbox (LMTP).
     Delivered,
     /// Not now; after this wait where somebody named one.
@@ -49,13 +66,19 @@ impl End {
         let (kind, cause) = match fate {
             Fate::Delivered(reply) => {
                 let text = spoken(reply);
-                return Self { kind: taken, status: fate.status(), text, reply: Some(reply.clone()), host };
+                let (status, reply) = (fate.status(), Some(reply.clone()));
+                return Self { kind: taken, status, text, reply, host, voice: Voice::Peer };
             }
             Fate::Deferred { cause, wait } => (Kind::Deferred(*wait), cause),
             Fate::MaybeDelivered(cause) => (Kind::MaybeDelivered, cause),
             Fate::Failed(cause) => (Kind::Failed, cause),
         };
-        Self { kind, status: fate.status(), text: words(cause), reply: reply_of(cause), host }
+        let voice = match cause {
+            Cause::Reply { .. } => Voice::Peer,
+            Cause::Session(_) | Cause::Message(_) => Voice::Host(words(cause)),
+            Cause::Sink { by, .. } => Voice::Sink(by.word().to_owned()),
+        };
+        Self { kind, status: fate.status(), text: words(cause), reply: reply_of(cause), host, voice }
     }
 
     /// There was nobody to ask.
@@ -70,13 +93,41 @@ impl End {
         Self { reply: refusal.reply, ..Self::without_host(Kind::Failed, status, text) }
     }
 
-    /// Something here, or on the way, is not as it should be.
+    /// Something of ours is not as it should be: no stranger reads what.
+    pub(super) fn of_inside(status: EnhancedStatus, text: String) -> Self {
+        Self { voice: Voice::Nobody, ..Self::deferred(status, text) }
+    }
+
+    /// Something on the way is not as it should be.
     pub(super) fn deferred(status: EnhancedStatus, text: String) -> Self {
         Self::without_host(Kind::Deferred(None), status, text)
     }
 
     fn without_host(kind: Kind, status: EnhancedStatus, text: String) -> Self {
-        Self { kind, status, text, reply: None, host: String::new() }
+        let voice = Voice::Host(text.clone());
+        Self { kind, status, text, reply: None, host: String::new(), voice }
+    }
+
+    /// What the sender may be told of it.
+    fn told(&self, recipient: &Recipient, action: Action) -> Told {
+        let told = Told { status: Some(self.status), ..Told::new(recipient, action) };
+        // Name and address are shown; the name is for strangers.
+        let remote = self.host.split(' ').next().map(str::to_owned);
+        match &self.voice {
+            Voice::Peer => Told { remote, reply: self.reply.clone(), ..told },
+            Voice::Host(reason) => Told { remote, reason: Some(reason.clone()), ..told },
+            Voice::Sink(_) => Told { reply: self.reply.clone(), ..told },
+            Voice::Nobody => told,
+        }
+    }
+
+    /// What the sender may be told of a recipient that the other server took; nothing where it tells that itself.
+    fn success(&self, recipient: &Recipient) -> Option<Told> {
+        match self.kind {
+            Kind::Delivered => Some(self.told(recipient, Action::Delivered)),
+            Kind::Relayed => Some(self.told(recipient, Action::Relayed)),
+            Kind::PassedOn | Kind::Deferred(_) | Kind::MaybeDelivered | Kind::Failed => None,
+        }
     }
 
     /// What is stored with the recipient: the other server's reply, or one that says the same.
@@ -90,25 +141,18 @@ impl End {
 /// Records how an attempt ended for some recipients of an entry; the others stay as they are.
 pub(super) async fn settle(transport: &Transport, mut lease: Lease, ends: &[(RecipientId, End)]) {
     let now = clock::now();
-    let mut again: Option<Timestamp> = None;
-    let mut outcomes = Vec::new();
+    let mut settled = Settled::default();
     for (id, end) in ends {
         if let Some(recipient) = lease.envelope.recipient(*id) {
-            outcomes.push(one(transport, (&lease, now), recipient, end, &mut again));
+            let outcome = one(transport, (&lease, now), (recipient, end), &mut settled);
+            settled.outcomes.push(outcome);
         }
     }
-    let settled = |recipient: &Recipient| outcomes.iter().any(|outcome| outcome.recipient == recipient.id);
-    if lease.envelope.recipients.iter().any(|recipient| is_open(recipient) && !settled(recipient)) {
-        again = Some(again.map_or(now, |at| at.min(now)));
+    let is_settled = |recipient: &Recipient| ends.iter().any(|(id, _)| *id == recipient.id);
+    if lease.envelope.recipients.iter().any(|recipient| is_open(recipient) && !is_settled(recipient)) {
+        settled.again_at(now);
     }
-    let recorded = match again {
-        Some(due) => {
-            let attempt = Attempt { outcomes, due, outbox: Vec::new() };
-            transport.spool.record_attempt(&mut lease, attempt).await
-        }
-        None => crate::deliver::finish(transport, &mut lease, &outcomes).await,
-    };
-    if let Err(error) = recorded {
+    if let Err(error) = settled.record(transport, &mut lease).await {
         tracing::error!(
             entry = %lease.id, %error,
             "the outcome of an attempt was not recorded: it is made again, and who has the message may get a duplicate"
@@ -124,19 +168,19 @@ pub(super) fn is_open(recipient: &Recipient) -> bool {
 fn one(
     transport: &Transport,
     (entry, now): (&Entry, Timestamp),
-    recipient: &Recipient,
-    end: &End,
-    again: &mut Option<Timestamp>,
+    (recipient, end): (&Recipient, &End),
+    settled: &mut Settled,
 ) -> Outcome {
-    let settled =
+    let outcome =
         |state, status| Outcome { recipient: recipient.id, state, reply: Some(end.stored_reply(status)) };
     let wait = match end.kind {
-        Kind::Relayed | Kind::Delivered => {
-            return settled(taken(transport, entry, recipient, end), end.status);
+        Kind::Relayed | Kind::Delivered | Kind::PassedOn => {
+            settled.told.extend(end.success(recipient));
+            return outcome(taken(transport, entry, recipient, end), end.status);
         }
         Kind::Failed => {
-            fail(transport, entry, recipient, end);
-            return settled(RecipientState::Failed, end.status);
+            fail(transport, entry, (recipient, end, end.status), settled);
+            return outcome(RecipientState::Failed, end.status);
         }
         Kind::Deferred(wait) => wait,
         Kind::MaybeDelivered => None,
@@ -149,14 +193,14 @@ fn one(
         due: entry.due,
     };
     let Next::Attempt(by_schedule) = transport.schedule.next(&age, now) else {
-        fail(
-            transport,
-            entry,
-            recipient,
-            &End { text: format!("expired; last: {}", end.text), ..end.clone() },
-        );
-        return settled(RecipientState::Failed, EXPIRED);
+        let expired = End { text: format!("expired; last: {}", end.text), ..end.clone() };
+        fail(transport, entry, (recipient, &expired, report::EXPIRED), settled);
+        return outcome(RecipientState::Failed, report::EXPIRED);
     };
+    if transport.schedule.tells_delay(&age, now) {
+        let retry_until = Some(transport.schedule.expires(&age));
+        settled.told.push(Told { retry_until, ..end.told(recipient, Action::Delayed) });
+    }
     let due = wait.map_or(by_schedule, |wait| now + wait);
     transport.counters.delivery_deferred.count();
     tracing::warn!(
@@ -170,14 +214,14 @@ fn one(
         outcome: "deferred",
         reason: format!("{}: {}", end.host, end.text),
     });
-    *again = Some(again.map_or(due, |other| other.min(due)));
-    settled(RecipientState::Deferred, end.status)
+    settled.again_at(due);
+    outcome(RecipientState::Deferred, end.status)
 }
 
 fn taken(transport: &Transport, entry: &Entry, recipient: &Recipient, end: &End) -> RecipientState {
     let (state, outcome) = match end.kind {
         Kind::Delivered => (RecipientState::Delivered, "delivered"),
-        Kind::Relayed | Kind::Deferred(_) | Kind::MaybeDelivered | Kind::Failed => {
+        Kind::Relayed | Kind::PassedOn | Kind::Deferred(_) | Kind::MaybeDelivered | Kind::Failed => {
             (RecipientState::Relayed, "relayed")
         }
     };
@@ -194,9 +238,25 @@ fn taken(transport: &Transport, entry: &Entry, recipient: &Recipient, end: &End)
     state
 }
 
-fn fail(transport: &Transport, entry: &Entry, recipient: &Recipient, end: &End) {
+/// Gives a recipient up, and tells the sender; one that a sink gave up goes into quarantine where the sender is not known.
+fn fail(
+    transport: &Transport,
+    entry: &Entry,
+    (recipient, end, status): (&Recipient, &End, EnhancedStatus),
+    settled: &mut Settled,
+) {
     let host = if end.host.is_empty() { String::new() } else { format!("{}: ", end.host) };
     transport.fail(entry, recipient, &format!("{host}{}", end.text));
+    match &end.voice {
+        Voice::Sink(by) if !report::may_end(transport, entry) => {
+            transport.counters.quarantined.count();
+            let recipient = Recipient { state: RecipientState::Pending, ..recipient.clone() };
+            settled.outbox.push(report::kept(entry, vec![recipient], (&end.text, by)));
+        }
+        Voice::Sink(_) | Voice::Peer | Voice::Host(_) | Voice::Nobody => {
+            settled.told.push(Told { status: Some(status), ..end.told(recipient, Action::Failed) });
+        }
+    }
 }
 
 fn words(cause: &Cause) -> String {

@@ -40,7 +40,7 @@ fn jo(question: &AuthQuestion) -> AuthAnswer {
 
 /// Behind an EHLO that lists AUTH, wherever the input is cut.
 fn check_auth(input: &str, expected: &str) {
-    let listed = format!("220|{LISTED}250-SMTPUTF8|250 AUTH SCRAM-SHA-256 PLAIN LOGIN|");
+    let listed = format!("220|{LISTED}250-SMTPUTF8|250-DSN|250 AUTH SCRAM-SHA-256 PLAIN LOGIN|");
     check(&scene(ClearPasswords::Allowed), &format!("EHLO c|{input}|"), &format!("{listed}{expected}"));
 }
 
@@ -79,7 +79,7 @@ fn auth_has_an_order() {
     check(
         &Scene::default(),
         "EHLO c|AUTH PLAIN x|MAIL FROM:<> AUTH=<>|",
-        &format!("220|{LISTED}250 SMTPUTF8|502 5.5.1|555"),
+        &format!("220|{LISTED}250-SMTPUTF8|250 DSN|502 5.5.1|555"),
     );
 }
 
@@ -90,7 +90,7 @@ fn no_password_is_asked_for_in_clear() {
     check(
         &scene,
         &format!("EHLO c|AUTH PLAIN {PLAIN}|"),
-        &format!("220|{LISTED}250-SMTPUTF8|250 STARTTLS|538 5.7.11"),
+        &format!("220|{LISTED}250-SMTPUTF8|250-DSN|250 STARTTLS|538 5.7.11"),
     );
     let input = format!("EHLO c|STARTTLS|EHLO c|AUTH PLAIN {PLAIN}|MAIL FROM:<>|").replace('|', "\r\n");
     let seen = run(&scene, input.split_inclusive('\n').map(str::as_bytes));

@@ -31,17 +31,19 @@ fn starttls_is_listed_until_the_session_is_encrypted() {
     check_replies(
         &scene(Encryption::Offered),
         "EHLO c|STARTTLS|EHLO c|STARTTLS|",
-        &format!("220|{LISTED}250-SMTPUTF8|250 STARTTLS|220 2.0.0|{LISTED}250 SMTPUTF8|503 5.5.1"),
+        &format!(
+            "220|{LISTED}250-SMTPUTF8|250-DSN|250 STARTTLS|220 2.0.0|{LISTED}250-SMTPUTF8|250 DSN|503 5.5.1"
+        ),
     );
     check_replies(
         &scene(Encryption::Never),
         "EHLO c|STARTTLS|",
-        &format!("220|{LISTED}250 SMTPUTF8|502 5.5.1"),
+        &format!("220|{LISTED}250-SMTPUTF8|250 DSN|502 5.5.1"),
     );
     check_replies(
         &scene(Encryption::Implicit),
         "EHLO c|STARTTLS|",
-        &format!("220|{LISTED}250 SMTPUTF8|503 5.5.1"),
+        &format!("220|{LISTED}250-SMTPUTF8|250 DSN|503 5.5.1"),
     );
 }
 
@@ -58,7 +60,7 @@ fn everything_before_the_handshake_is_forgotten() {
         &scene,
         "EHLO c|MAIL FROM:<> SMTPUTF8|RCPT TO:<r@b.example>|STARTTLS|RCPT TO:<r@b.example>|MAIL FROM:<>|HELO c|DATA|",
         &format!(
-            "220|{LISTED}250-SMTPUTF8|250 STARTTLS|250 2.1.0|250 2.1.5|220 2.0.0|503 5.5.1 Send HELO|503 5.5.1 Send HELO|\
+            "220|{LISTED}250-SMTPUTF8|250-DSN|250 STARTTLS|250 2.1.0|250 2.1.5|220 2.0.0|503 5.5.1 Send HELO|503 5.5.1 Send HELO|\
              250 mx|503 5.5.1 Send MAIL"
         ),
     );

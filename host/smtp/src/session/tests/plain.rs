@@ -8,7 +8,7 @@ fn a_message_passes() {
         &Scene::default(),
         "EHLO c.example|MAIL FROM:<a@c.example>|RCPT TO:<r@b.example>|DATA|Subject: hi||..|text|.|QUIT|",
         "220 mx.example ESMTP|250-mx.example|250-PIPELINING|250-SIZE 52428800|250-8BITMIME|250-ENHANCEDSTATUSCODES|\
-         250 SMTPUTF8|250 2.1.0|250 2.1.5|354|250 2.0.0 Ok, 01J|221 2.0.0",
+         250-SMTPUTF8|250 DSN|250 2.1.0|250 2.1.5|354|250 2.0.0 Ok, 01J|221 2.0.0",
     );
     assert_eq!(seen.contents, ["Subject: hi\r\n\r\n.\r\ntext\r\n"]);
     assert_eq!(seen.recipients, ["0 r@b.example r@b.example"]);
@@ -64,13 +64,13 @@ fn a_line_that_is_none_is_one_error() {
 fn parameters_need_their_extension() {
     let scene = Scene::default();
     check(&scene, "HELO c|MAIL FROM:<> SIZE=1|", "220|250|555 5.5.4");
-    let ehlo = "220|250-|250-|250-|250-|250-|250 ";
+    let ehlo = "220|250-|250-|250-|250-|250-|250-|250 ";
     check(&scene, "EHLO c|MAIL FROM:<> X=1|MAIL FROM:<> BODY=X|", &format!("{ehlo}|555 5.5.4|501 5.5.4"));
     check(&scene, "EHLO c|MAIL FROM:<> SIZE=52428801|", &format!("{ehlo}|552 5.3.4"));
     check(
         &scene,
-        "EHLO c|MAIL FROM:<> SIZE=1|RCPT TO:<r@b.example> NOTIFY=NEVER|",
-        &format!("{ehlo}|250|555 5.5.4"),
+        "EHLO c|MAIL FROM:<> SIZE=1|RCPT TO:<r@b.example> X=1|RCPT TO:<r@b.example> NOTIFY=NEVER|",
+        &format!("{ehlo}|250|555 5.5.4|250"),
     );
     check(&scene, "EHLO c|MAIL FROM:<ö@c.example>|", &format!("{ehlo}|553 5.6.7"));
     check(&scene, "EHLO c|MAIL FROM:<>|RCPT TO:<ö@b.example>|", &format!("{ehlo}|250|553 5.6.7"));

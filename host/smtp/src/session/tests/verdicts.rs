@@ -54,6 +54,7 @@ fn on_helo() {
     let offers = |offers: &mut Offers| {
         offers.hide("SIZE").unwrap();
         offers.hide("SMTPUTF8").unwrap();
+        offers.hide("DSN").unwrap();
         offers.offer("XFOO", Some("1 2")).unwrap();
         offers.offer_parameter(ParameterVerb::Mail, "XBAR").unwrap();
     };
@@ -69,7 +70,7 @@ fn a_greeting_that_is_refused_leaves_what_was_offered() {
         _ => Verdict::Continue,
     };
     let scene = Scene { verdict, ..Scene::default() };
-    let ehlo = "220|250-|250-|250-|250-|250-|250 ";
+    let ehlo = "220|250-|250-|250-|250-|250-|250-|250 ";
     check(&scene, "EHLO c|HELO d|MAIL FROM:<> SIZE=1|", &format!("{ehlo}|550|250 2.1.0"));
 }
 
@@ -240,7 +241,7 @@ fn on_reply_changes_words_but_no_meaning() {
     let scene = Scene::with_verdict(replace);
     let input = "HELO c|MAIL FROM:<>|RCPT TO:<r@x.example>|RCPT TO:<r@b.example>|DATA|.|QUIT|";
     check(&scene, input, "220|210|210|510|210|354|210|210");
-    check(&scene, "EHLO c|", "220|250-mx|250-|250-|250-|250-|250 ");
+    check(&scene, "EHLO c|", "220|250-mx|250-|250-|250-|250-|250-|250 ");
     let worse = at!(Gate::Reply { .. } => Verdict::Replace(Reply::from_sink(550, None, &["x"]).unwrap()));
     check(&worse, "HELO c|", "220|250 mx");
     let closing = at!(Gate::Reply { .. } => Verdict::Replace(Reply::from_sink(421, None, &["x"]).unwrap()));
@@ -260,7 +261,7 @@ fn parameters_of_sinks_reach_the_gate() {
         offers.offer_parameter(ParameterVerb::Rcpt, "XOWN").unwrap();
     };
     let scene = Scene { verdict, offers, ..Scene::default() };
-    let ehlo = "220|250-|250-|250-|250-|250-|250 |250";
+    let ehlo = "220|250-|250-|250-|250-|250-|250-|250 |250";
     check(&scene, "EHLO c|MAIL FROM:<>|RCPT TO:<r@b.example> xown=a+2B|", &format!("{ehlo}|250 2.1.5"));
 }
 
