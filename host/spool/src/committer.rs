@@ -79,8 +79,10 @@ impl Committer {
             self.await_company(&queue);
             let batch = self.gather(first, &mut queue, &mut closing);
             let (callers, began) = (batch.len(), Instant::now());
-            self.commit(batch);
+            let verdict = self.commit(batch);
+            // Before they are told: who comes back at once is no further caller.
             self.company.answered(callers, queue.len(), began.elapsed());
+            verdict.tell(&self.runtime);
             self.tend();
         }
         // A log without it reads as after a crash: the start finds the same.
@@ -139,12 +141,12 @@ impl Committer {
         batch
     }
 
-    fn commit(&mut self, batch: Vec<Request>) {
+    fn commit(&mut self, batch: Vec<Request>) -> Verdict {
         let batch = self.make_room(batch);
         let mut batch = self.admit(batch);
         let mut spent = Vec::new();
         let outcome = self.record(&mut batch, &mut spent);
-        Verdict { batch, outcome, spent }.tell(&self.runtime);
+        Verdict { batch, outcome, spent }
     }
 
     /// Refuses what would bring an entry that is there already, in the place of which it would come. Decided here, where
