@@ -7,6 +7,7 @@
 
 mod bare;
 mod calls;
+mod echo;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -15,6 +16,8 @@ use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use bare::Bare;
+use echo::{Before, Echo};
+use mimalloc::MiMalloc;
 use serde_json::Value;
 use sinks::Limits;
 use tests::client::Client;
@@ -22,6 +25,10 @@ use tests::measure::{Measured, Rate, middle, report};
 use tests::process::Process;
 use tests::scene::{Installed, Scene};
 use tests::site::Site;
+
+/// As the server's binary.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const ROUNDS: usize = 7;
 /// Rounds that warm everything up.
@@ -34,7 +41,13 @@ const EVENTS: f64 = 5.0 + 2.0 / MESSAGES as f64;
 fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let limits = Limits { concurrent_events_max: 16, ..Limits::default() };
-    let bare = Bare::new(&limits, &tests::guests::component("gates")?)?;
+    let guest = tests::guests::component("gates")?;
+    if echo::answer(&limits, &guest)? {
+        return Ok(());
+    }
+    let bare = Bare::new(&limits, &guest)?;
+    let echoes = [Echo::start(Before::Nothing)?, Echo::start(Before::Call)?];
+    let mut exchanges = [Vec::new(), Vec::new()];
     let mut bare_rounds = Vec::new();
     let mut cases = [
         Case::start("accepted message, no sink", 0)?,
@@ -48,6 +61,10 @@ fn main() -> Result<()> {
         let rate = runtime.block_on(bare.calls())?;
         let is_warm = round >= ROUNDS_BEFORE;
         bare_rounds.extend(is_warm.then_some(rate));
+        for (echo, rounds) in echoes.iter().zip(&mut exchanges) {
+            let rate = echo.exchange(SESSIONS, 5 * MESSAGES)?;
+            rounds.extend(is_warm.then_some(rate));
+        }
         for case in &mut cases {
             let load = case.load()?;
             case.rounds.extend(is_warm.then_some(load));
@@ -55,6 +72,9 @@ fn main() -> Result<()> {
     }
     let [none, one, five] = &cases;
     report("bare wasmtime call, fresh instance", &bare_rounds, None)?;
+    let [without, with] = &exchanges;
+    report("an exchange over a socket", without, None)?;
+    report("an exchange with a bare call", with, Some(without))?;
     none.report(None)?;
     one.report(Some(none))?;
     five.report(Some(none))?;

@@ -45,21 +45,27 @@ impl Bare {
     pub(crate) async fn calls(&self) -> Result<Rate> {
         let measured = Measured::start();
         for _ in 0..CALLS {
-            let state = State {
-                wasi: WasiCtx::builder().build(),
-                table: ResourceTable::new(),
-                memory_bytes_max: usize::try_from(self.budget.memory_bytes)?,
-            };
-            let mut store = Store::new(&self.engine, state);
-            store.limiter(|state| state);
-            store.set_fuel(self.budget.fuel)?;
-            store.fuel_async_yield_interval(Some(1_000_000))?;
-            let instance = self.guest.instantiate_async(&mut store).await?;
-            let guest = self.indices.load(&mut store, &instance)?;
-            let recipient = Address { local: "bob".to_owned(), domain: "b.example".to_owned() };
-            black_box(guest.call_handle(&mut store, &recipient, &[]).await?);
+            self.call().await?;
         }
         Ok(measured.rate(CALLS))
+    }
+
+    /// One call in a fresh instance.
+    pub(crate) async fn call(&self) -> Result<()> {
+        let state = State {
+            wasi: WasiCtx::builder().build(),
+            table: ResourceTable::new(),
+            memory_bytes_max: usize::try_from(self.budget.memory_bytes)?,
+        };
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| state);
+        store.set_fuel(self.budget.fuel)?;
+        store.fuel_async_yield_interval(Some(1_000_000))?;
+        let instance = self.guest.instantiate_async(&mut store).await?;
+        let guest = self.indices.load(&mut store, &instance)?;
+        let recipient = Address { local: "bob".to_owned(), domain: "b.example".to_owned() };
+        black_box(guest.call_handle(&mut store, &recipient, &[]).await?);
+        Ok(())
     }
 }
 
