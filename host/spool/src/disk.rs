@@ -316,3 +316,59 @@ pub(crate) fn read_up_to(file: &dyn DiskFile, offset: u64, length: usize) -> io:
     bytes.truncate(filled);
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Notes how many slices each write had, and takes a part of it.
+    #[derive(Debug, Default)]
+    struct Short(Mutex<Seen>);
+
+    #[derive(Debug, Default)]
+    struct Seen {
+        slices: Vec<usize>,
+        written: Vec<u8>,
+    }
+
+    impl DiskFile for Short {
+        fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+            let mut seen = self.0.lock().unwrap();
+            assert_eq!(u64::try_from(seen.written.len()).unwrap(), offset);
+            seen.slices.push(slices.len());
+            let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+            let taken = bytes.len() - bytes.len() / 3;
+            seen.written.extend(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+            unreachable!()
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            unreachable!()
+        }
+
+        fn truncate(&self, _: u64) -> io::Result<()> {
+            unreachable!()
+        }
+
+        fn size(&self) -> io::Result<u64> {
+            unreachable!()
+        }
+    }
+
+    #[test]
+    fn a_gathered_write_has_no_more_slices_than_the_system_takes_and_loses_none() {
+        let bytes: Vec<u8> = (0..GATHER_MAX * 2 + 1).flat_map(|number| number.to_le_bytes()).collect();
+        let mut slices: Vec<IoSlice<'_>> = bytes.chunks(8).map(IoSlice::new).collect();
+        let file = Short::default();
+        write_all_at(&file, &mut slices, 0).unwrap();
+        let seen = file.0.into_inner().unwrap();
+        assert_eq!(seen.slices.iter().max(), Some(&GATHER_MAX));
+        assert_eq!(seen.written, bytes);
+    }
+}

@@ -1,6 +1,6 @@
 //! What is no component, what is too much of one, and what a call of it needs.
 
-use super::{COMPONENT_BYTES_MAX, FUNCTIONS_MAX, NAMES_MAX, NESTING_MAX, Survey};
+use super::{COMPONENT_BYTES_MAX, FUNCTIONS_MAX, LEB128_BYTES_MAX, NAMES_MAX, NESTING_MAX, Survey};
 use crate::engine::Needs;
 use crate::event::EventKind;
 use crate::load_error::LoadError;
@@ -49,6 +49,23 @@ fn a_file_cut_inside_a_section_is_incomplete_wherever_it_is_cut() {
         }
     }
     assert!(incomplete > whole.len() - 32 && between < 32, "{incomplete} and {between} of {}", whole.len());
+}
+
+#[test]
+fn the_length_of_a_section_is_a_number_of_at_most_five_bytes() {
+    // Two bytes of a custom section of the name "a"; a number may have more bytes than it needs.
+    let with = |length_bytes: usize| {
+        let mut length = vec![0x80; length_bytes];
+        length[0] |= 2;
+        length[length_bytes - 1] &= 0x7f;
+        [b"\0asm\x0d\0\x01\0".as_slice(), &[0], &length, b"\x01a"].concat()
+    };
+    assert!(Survey::of(&with(LEB128_BYTES_MAX)).is_ok());
+    check_refused(&with(LEB128_BYTES_MAX + 1), "it is not a valid component");
+    let unended = |bytes| [b"\0asm\x0d\0\x01\0".as_slice(), &[0], &vec![0x80; bytes]].concat();
+    let cut = unended(LEB128_BYTES_MAX - 1);
+    assert!(matches!(Survey::of(&cut), Err(LoadError::Incomplete(_))));
+    check_refused(&unended(LEB128_BYTES_MAX), "it is not a valid component");
 }
 
 #[test]

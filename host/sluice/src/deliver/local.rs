@@ -305,7 +305,7 @@ mod tests {
     use smtp::Mailbox;
 
     use super::super::path::Pattern;
-    use super::{DeliverError, Delivery, History, Maildir, OPEN_FILES_MAX, Source};
+    use super::{DeliverError, Delivery, History, KNOWN_MAX, Maildir, OPEN_FILES_MAX, Source};
 
     struct Text(&'static str);
 
@@ -446,6 +446,23 @@ mod tests {
             assert_eq!(done.as_ref().unwrap().file_name().unwrap().to_str(), Some(&*delivery.name));
         }
         assert_eq!(most.load(Ordering::Relaxed), OPEN_FILES_MAX);
+    }
+
+    #[test]
+    fn more_mailboxes_than_are_remembered_are_forgotten_and_found_again() {
+        let scene = Scene::new("known");
+        let known = || scene.maildir.known.lock().unwrap();
+        known().extend((0..KNOWN_MAX - 1).map(|number| scene.root.join(number.to_string())));
+        assert!(scene.maildir.deliver(&[delivery(History::First, Arc::new(Text("x")))])[0].is_ok());
+        assert_eq!(known().len(), KNOWN_MAX);
+        let mut other = delivery(History::First, Arc::new(Text("y")));
+        other.mailbox = Mailbox::parse("bo@a.example").unwrap();
+        assert!(scene.maildir.deliver(&[other])[0].is_ok());
+        assert_eq!(known().len(), 1);
+        let mut second = delivery(History::First, Arc::new(Text("z")));
+        second.name = "2.ID_0.mx.example".to_owned();
+        assert!(scene.maildir.deliver(&[second])[0].is_ok());
+        assert_eq!((known().len(), scene.new_folder().len()), (2, 2));
     }
 
     #[test]

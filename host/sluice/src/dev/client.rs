@@ -129,17 +129,12 @@ mod tests {
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
     use tokio::net::TcpListener;
 
-    use super::{Mail, Mailbox, ReversePath, Sent, send, stuffed};
+    use super::{Mail, Mailbox, REPLY_BYTES_MAX, REPLY_WAIT_MAX, ReversePath, Sent, send, stuffed};
 
     /// A server that replies with these, each to one line of the client; the content is one.
     async fn check(replies: &[&str], expected: Sent) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mail = Mail {
-            reverse_path: ReversePath::Null,
-            recipient: Mailbox::parse("bob@example.org").unwrap(),
-            content: Vec::new(),
-        };
         let serve = async {
             let (stream, _) = listener.accept().await.unwrap();
             let mut stream = BufReader::new(stream);
@@ -148,8 +143,44 @@ mod tests {
                 stream.read_line(&mut String::new()).await.unwrap();
             }
         };
+        let mail = mail();
         let (sent, ()) = tokio::join!(send(address, &mail), serve);
         assert_eq!(sent.unwrap(), expected);
+    }
+
+    fn mail() -> Mail {
+        Mail {
+            reverse_path: ReversePath::Null,
+            recipient: Mailbox::parse("bob@example.org").unwrap(),
+            content: Vec::new(),
+        }
+    }
+
+    /// What is told of a server that greets with this and then says nothing more.
+    async fn check_failed(greeting: &[u8], expected: &str) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(greeting).await.unwrap();
+            stream
+        };
+        let mail = mail();
+        let (sent, _open) = tokio::join!(send(address, &mail), serve);
+        let error = format!("{:#}", sent.unwrap_err());
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_says_nothing_is_given_up() {
+        check_failed(b"", &format!("no reply in {} seconds", REPLY_WAIT_MAX.as_secs())).await;
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_does_not_end_is_read_no_further_than_its_limit() {
+        let line = b"220-ab\r\n";
+        let lines = usize::try_from(REPLY_BYTES_MAX).unwrap() / line.len();
+        check_failed(&line.repeat(lines), "does not end its reply").await;
     }
 
     #[tokio::test]

@@ -208,6 +208,15 @@ mod tests {
     }
 
     #[test]
+    fn plain_is_one_line_as_long_as_it_fits_a_command_line() {
+        let room = AUTH_LINE_BYTES_MAX - "AUTH PLAIN \r\n".len();
+        let longest = room / 4 * 3 - "\0user\0".len();
+        let (exchange, line) = begin(Mechanism::Plain, &"p".repeat(longest));
+        assert!(line.len() + 2 <= AUTH_LINE_BYTES_MAX && exchange.succeed().is_ok(), "{}", line.len());
+        assert_eq!(begin(Mechanism::Plain, &"p".repeat(longest + 1)).1, "AUTH PLAIN");
+    }
+
+    #[test]
     fn login_answers_two_questions_and_no_third() {
         let (mut exchange, line) = begin(Mechanism::Login, "pencil");
         assert_eq!(line, "AUTH LOGIN");
