@@ -99,7 +99,8 @@ fn watcher(
             let _due = wake.try_send(());
         }
     };
-    let mut watcher = new_debouncer(quiet, None, handler)?;
+    // It wakes as seldom as it may: by default four times as often, which is all the CPU of a server that has nothing to do.
+    let mut watcher = new_debouncer(quiet, Some(quiet), handler)?;
     watcher.watch(folder.root(), RecursiveMode::Recursive)?;
     Ok(watcher)
 }
