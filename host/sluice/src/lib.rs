@@ -16,6 +16,7 @@ pub mod shutdown;
 mod stored;
 pub mod telemetry;
 pub mod tenants;
+mod tls;
 mod transport;
 mod users;
 

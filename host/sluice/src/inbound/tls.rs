@@ -23,6 +23,7 @@ use tokio_rustls::server::TlsStream;
 use super::certificates::Certificates;
 use crate::clock;
 use crate::config::{ClientCertificates, Listener};
+use crate::tls;
 
 /// Makes the handshakes of a listener.
 pub(crate) struct Tls {
@@ -74,15 +75,10 @@ impl Tls {
             let now = UnixTime::since_unix_epoch(Duration::from_millis(clock::now().0));
             self.judge.as_ref().is_some_and(|judge| judge.verify_client_cert(own, others, now).is_ok())
         });
-        let version = match connection.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
-            _ => "TLSv1.3",
-        };
-        let cipher = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        let (version, cipher) = tls::agreed(connection);
         TlsFacts {
-            version: version.to_owned(),
-            // IANA's names don't say twice for which version a suite is.
-            cipher: cipher.unwrap_or_default().replacen("TLS13_", "TLS_", 1),
+            version,
+            cipher,
             server_name: connection.server_name().map(ToOwned::to_owned),
             client_certificate: chain.first().map(|own| own.to_vec()),
             client_verified: is_verified,

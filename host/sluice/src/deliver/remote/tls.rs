@@ -17,6 +17,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::tls;
+
 /// The CAs that Debian and most others keep; read only where TLS is required.
 const SYSTEM_CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -89,14 +91,10 @@ impl Tls {
         };
         let stream = connector.connect(server_name, stream).await?;
         let (_, connection) = stream.get_ref();
-        let version = match connection.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
-            _ => "TLSv1.3",
-        };
-        let cipher = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        let (version, cipher) = tls::agreed(connection);
         let facts = TlsFacts {
-            version: version.to_owned(),
-            cipher: cipher.unwrap_or_default().to_owned(),
+            version,
+            cipher,
             server_name: Some(name.as_str().to_owned()),
             client_certificate: None,
             client_verified: false,
